@@ -1,0 +1,169 @@
+"""A folder of one's own audio, after the Hugging Face audiofolder convention.
+
+    clips/metadata.csv (or metadata.jsonl)      one row a clip: file_name and any of our columns
+    clips/0001.wav …                            file_name is relative to its metadata file; sub-folders may hold a metadata file each
+
+Columns are those of a clip (speaker_id, dialogue_id, gender, age, language, transcript, words, start, end, split, license, opinions), and, as short forms of
+opinions, emotion (a label) and arousal, valence, dominance (0–1). Where no split is given, a folder called train, validation or test says it. Other columns
+are left alone. Licence, and whether the audio may be passed on: the owner's to say, in the column `license`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from cp_paraling_qa.corpora.base import audio_files, existing_root, record
+from cp_paraling_qa.errors import CorpusError, LabelError
+from cp_paraling_qa.labels import known_emotion
+from cp_paraling_qa.schema import AXES, null_nan, opinion
+from cp_paraling_qa.stage import Drop, Row
+
+SPLITS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation", "development": "validation", "test": "test"}
+GENDERS = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male"}
+_TEXT = ("speaker_id", "dialogue_id", "language", "transcript", "license")
+_NUMBERS = ("start", "end", "age")
+
+
+class Folder:
+    """Reads metadata files and the audio beside them; see the module for the layout."""
+
+    name = "folder"
+    layout = "metadata.csv or metadata.jsonl with file_name, and the audio files beside it"
+    license = None
+    redistributable = True
+
+    def records(self, root: Path) -> Iterator[Row | Drop]:
+        """Every row with its file, sorted as the metadata are; then the files that no row names."""
+        existing_root(root, self.layout)
+        tables = sorted(p for p in root.rglob("metadata.*") if p.name in ("metadata.csv", "metadata.jsonl") and not any(part.startswith(".") for part in p.relative_to(root).parts))
+        files = {p.relative_to(root).as_posix() for p in audio_files(root)}
+        if not tables:
+            raise CorpusError(f"no metadata.csv or metadata.jsonl below {root}: write one with a column file_name and any of transcript, speaker_id, emotion, split, …")
+        if len({p.parent for p in tables}) < len(tables):
+            raise CorpusError(f"{next(p.parent for p in tables if (p.parent / 'metadata.jsonl') in tables and (p.parent / 'metadata.csv') in tables)} holds both metadata.csv and metadata.jsonl: keep one of them")
+        named: set[str] = set()
+        for path in tables:
+            for line, row in read_metadata(path):
+                yield self._clip(root, path, line, row, files, named)
+        for orphan in sorted(files - named):
+            yield Drop(orphan, "file without a metadata row", "add a row, or remove the file")
+
+    def _clip(self, root: Path, table: Path, line: int, row: dict[str, Any], files: set[str], named: set[str]) -> Row | Drop:
+        place = f"{table.relative_to(root).as_posix()} line {line}"
+        name = row.get("file_name")
+        if not isinstance(name, str) or not name.strip():
+            return Drop(place, "metadata row without file_name")
+        where = PurePosixPath(table.parent.relative_to(root).as_posix(), name.strip()).as_posix()
+        if PurePosixPath(where).is_absolute() or ".." in PurePosixPath(where).parts:
+            return Drop(f"{place}: {name}", "file_name leaves the corpus folder")
+        span = (row.get("start"), row.get("end"))
+        if where not in files and not (root / where).is_file():
+            return Drop(f"{place}: {name}", "metadata row without a file", "the file is not there")
+        if where in named and span in ((None, None), ("", "")):
+            return Drop(f"{place}: {name}", "duplicate file_name", "an earlier row names the same file")
+        named.add(where)
+        try:
+            return record(where, **self._columns(row, where))
+        except (LabelError, ValueError) as error:
+            reason, _, detail = str(error).partition(": ")
+            return Drop(where, reason, detail)
+
+    def _columns(self, row: dict[str, Any], where: str) -> Row:
+        columns: Row = {key: _text(row.get(key)) for key in _TEXT}
+        columns |= {key: _number(row, key) for key in _NUMBERS}
+        if gender := _text(row.get("gender")):
+            columns["gender"] = GENDERS.get(gender.lower())
+            if columns["gender"] is None:
+                raise LabelError(f"unknown gender: {gender!r}; female, male, or leave it empty")
+        split = _text(row.get("split")) or next((part for part in PurePosixPath(where).parts[:-1] if part.lower() in SPLITS), None)
+        if split is not None:
+            if split.lower() not in SPLITS:
+                raise LabelError(f"unknown split: {split!r}; train, validation or test")
+            columns["split"] = SPLITS[split.lower()]
+        columns["words"] = [{"word": str(w["word"]), "start": w.get("start"), "end": w.get("end"), "probability": w.get("probability")} for w in _list(row, "words")]
+        columns["opinions"] = self._opinions(row)
+        return columns
+
+    def _opinions(self, row: dict[str, Any]) -> list[Any]:
+        license = _text(row.get("license"))
+        opinions = []
+        for given in _list(row, "opinions"):
+            given = {key: value for key, value in given.items() if value is not None}
+            opinions.append(opinion(given.pop("field", "none"), given.pop("value", None), source=given.pop("source", "human"), **given))
+        if label := _text(row.get("emotion")):
+            opinions.append(opinion("emotion", label, source="human", license=license))
+        for axis in AXES:
+            if (score := _number(row, axis)) is not None:
+                if not 0 <= score <= 1:
+                    raise LabelError(f"{axis} is outside 0–1: {score:g}; bring it to 0 (low) to 1 (high)")
+                opinions.append(opinion(axis, score=score, source="human", license=license))
+        for one in opinions:
+            if one["field"] == "emotion" and one["value"] and not known_emotion(one["value"]):
+                raise LabelError(f"unknown emotion: {one['value']!r}; it stands in no inventory of cp_paraling_qa.labels: correct it, or add it there")
+        return opinions
+
+
+def read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a metadata file with their line numbers.
+
+    Raises:
+        CorpusError: not UTF-8, not JSON lines, or no column file_name; names the file, the place and the remedy.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CorpusError(f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}): save it as UTF-8, e.g. `iconv -f latin1 -t utf-8`") from None
+    if path.suffix == ".csv":
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        if "file_name" not in (reader.fieldnames or []):
+            raise CorpusError(f"{path} has no column file_name (it has {', '.join(reader.fieldnames or []) or 'none'}): the audiofolder convention asks for it")
+        for row in reader:
+            yield reader.line_num, {key: value for key, value in row.items() if key is not None}
+        return
+    for line, content in enumerate(text.splitlines(), 1):
+        if not content.strip():
+            continue
+        try:
+            row = json.loads(content)
+        except ValueError as error:
+            raise CorpusError(f"{path} line {line} is not JSON ({error}): one JSON object a line") from None
+        if not isinstance(row, dict):
+            raise CorpusError(f"{path} line {line} is not a JSON object: one JSON object a line")
+        yield line, row
+
+
+def _text(value: Any) -> str | None:
+    """Text without surrounding space; None for null, empty and a float NaN (pandas writes those for missing cells)."""
+    if value is None or (isinstance(value, float) and value != value):
+        return None
+    return str(value).strip() or None
+
+
+def _number(row: dict[str, Any], key: str) -> float | None:
+    value = _text(row.get(key))
+    if value is None:
+        return None
+    try:
+        return null_nan(float(value))
+    except ValueError:
+        raise LabelError(f"{key} is not a number: {value!r}") from None
+
+
+def _list(row: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """A nested column: a list as it stands in JSON lines, or its JSON text in a CSV cell."""
+    value = row.get(key)
+    if isinstance(value, str) and value.strip():
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise LabelError(f"{key} is not JSON: {value[:60]!r}") from None
+    if value in (None, ""):
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise LabelError(f"{key} is not a list of objects: {str(value)[:60]}")
+    return value

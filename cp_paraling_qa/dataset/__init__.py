@@ -1,0 +1,1 @@
+"""The dataset in its 2 × 2 variants: metadata rendering, splits, builder, card."""

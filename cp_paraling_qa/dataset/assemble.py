@@ -1,0 +1,215 @@
+"""RUN/clips + RUN/questions → RUN/dataset: a folder for `load_dataset(folder, config)`.
+
+    README.md                                the card; its YAML names the files of every configuration
+    data/<8 hex of their content>/<config>/<split>-00000-of-00001.parquet
+
+The hash is in the path because `datasets` goes on serving its cache when files change under a path that it knows. The card is replaced last: whoever loads the
+folder meanwhile gets the old data or the new, whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cp_paraling_qa import __version__
+from cp_paraling_qa.dataset.card import CardFacts, gather, render_card
+from cp_paraling_qa.dataset.metadata import MetadataOptions
+from cp_paraling_qa.dataset.splits import Division, SplitOptions, divide
+from cp_paraling_qa.errors import DatasetError, StorageError
+from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, EXAMPLE_SCHEMA, features_metadata
+from cp_paraling_qa.stage import Row, digest, parts_of, read_record, read_rows, whole_file, write_json
+
+ROW_GROUP = 100
+"""Rows; small, so that a viewer can page through."""
+
+SHARD_BYTES = 400 * 2**20
+
+
+def assemble(
+    run_folder: Path,
+    *,
+    metadata: MetadataOptions = MetadataOptions(),
+    splits: SplitOptions = SplitOptions(),
+    out: Path | None = None,
+    workers: int = 0,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Any]:
+    """Builds every configuration that the run has questions for.
+
+    Args:
+        run_folder: RUN, with clips and questions finished.
+        metadata: what the metadata block of explicit and combined shows.
+        splits: who is trained on and who is tested on.
+        out: the dataset folder; None for RUN/dataset.
+        workers: processes that read and encode audio.
+        progress: called with each configuration's name when it is done.
+
+    Returns:
+        the stage's record; `configs` maps a configuration to its rows by split, `warnings` holds what the user should be told.
+
+    Raises:
+        DatasetError: audio has gone or changed, no split is possible, or no LLM-written question was kept where an LLM was to write some.
+        StageError: a stage before has not finished.
+    """
+    from cp_paraling_qa.dataset.builder import configs_for
+
+    out = out or run_folder / "dataset"
+    questions = read_record(run_folder / "questions")
+    parts = [path.stem for path in parts_of(run_folder / "clips")]
+    parts_of(run_folder / "questions")
+    manifest = read_record(run_folder / "manifest")
+    clips_record = read_record(run_folder / "clips")
+    assert questions and manifest and clips_record
+    light = list(read_rows(run_folder / "clips", ["clip_id", "corpus", "speaker_id", "dialogue_id", "gender", "split"]))
+    if not light:
+        raise DatasetError(f"{run_folder / 'clips'} holds no clips: see the drops in its _stage.json")
+    division = divide(light, splits)
+    config = {"metadata": vars(metadata), "splits": vars(splits)}
+    key = digest(__version__, clips_record["key"], questions["key"], config, sorted(division.split.items()))
+    record = read_record(out)
+    if record is not None and record["key"] == key and (out / "data" / record["data"]).is_dir() and (out / "README.md").exists():
+        return record
+
+    facts = gather(run_folder, division, metadata)
+    if questions["config"].get("llm") and not facts.written:
+        failed = ", ".join(f"{count} × {reason}" for reason, count in questions["dropped"].items()) or "none was asked for"
+        raise DatasetError(f"no LLM-written question was kept, so implicit and combined would be empty ({failed}). Look at the dropped rows in {run_folder / 'questions'}, or build with --no-llm.")
+    with _workshop(out) as shop:
+        counts = {}
+        for name in configs_for(facts.written > 0):
+            counts[name] = _write_config(name, run_folder, manifest["config"]["corpora"], parts, division, metadata, key, shop, workers)
+            if progress is not None:
+                progress(name)
+        hashed = _content_hash(shop / "data")
+        facts.configs, facts.data = counts, hashed
+        _install(shop / "data", out / "data" / hashed)
+        with whole_file(out / "README.md") as beside:
+            beside.write_text(render_card(facts), encoding="utf-8")
+    for old in (out / "data").iterdir():
+        if old.name != hashed:
+            shutil.rmtree(old, ignore_errors=True)
+    record = {
+        "stage": "dataset",
+        "code_version": __version__,
+        "config": config,
+        "key": key,
+        "inputs": {"clips": clips_record["key"], "questions": questions["key"]},
+        "data": hashed,
+        "parts": sorted(path.relative_to(out).as_posix() for path in (out / "data" / hashed).rglob("*.parquet")),
+        "configs": counts,
+        "rows_in": len(light),
+        "rows_out": sum(sum(splits.values()) for splits in counts.values()),
+        "dropped": {},
+        "warnings": facts.warnings(),
+    }
+    write_json(out / "_stage.json", record)
+    return record
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[Path]:
+    """A folder beside the finished data to build in. One that a killed run left behind is used again: configurations that were whole need not be read anew."""
+    shop = out / ".building"
+    try:
+        shutil.rmtree(shop / "data", ignore_errors=True)
+        shop.mkdir(parents=True, exist_ok=True)
+        yield shop
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(f"writing {out} failed: {error.strerror or error}. Free some space, or choose another folder, and run the same command again.") from error
+    shutil.rmtree(shop, ignore_errors=True)
+
+
+def _write_config(
+    name: str, run_folder: Path, roots: dict[str, str], parts: list[str], division: Division, metadata: MetadataOptions, key: str, shop: Path, workers: int
+) -> dict[str, int]:
+    """Builds one configuration through the `datasets` builder and writes its Parquet files; rows by split."""
+    import datasets
+
+    from cp_paraling_qa.dataset.builder import ContextualParalinguisticQA
+
+    builder = ContextualParalinguisticQA(
+        config_name=name, cache_dir=str(shop / "cache"), hash=digest(key, name), run=str(run_folder), roots=roots, parts=parts, division=division.split, metadata=metadata
+    )
+    shown = datasets.utils.logging.is_progress_bar_enabled()
+    datasets.disable_progress_bars()
+    try:
+        builder.download_and_prepare(num_proc=min(workers, len(parts)) if workers > 1 else None)
+    except datasets.exceptions.DatasetGenerationError as error:
+        if isinstance(error.__cause__, OSError | DatasetError):
+            raise error.__cause__ from None
+        raise
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+    schema = features_metadata(CLIPS_CONFIG_SCHEMA if name == "clips" else EXAMPLE_SCHEMA)
+    counts = {}
+    for split, rows in builder.as_dataset().items():
+        counts[str(split)] = len(rows)
+        shards = max(1, -(-rows.data.nbytes // SHARD_BYTES))
+        for number in range(shards):
+            first, last = len(rows) * number // shards, len(rows) * (number + 1) // shards
+            path = shop / "data" / name / f"{split}-{number:05d}-of-{shards:05d}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_parquet(path, rows.data.table.slice(first, last - first), schema)
+    return counts
+
+
+def write_parquet(path: Path, rows: pa.Table, schema: pa.Schema) -> None:
+    """Rows in small groups, zstd, with the audio of neighbouring rows stored once (a dictionary of as many bytes as it takes)."""
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=9, use_dictionary=True, dictionary_pagesize_limit=2**30) as writer:
+        for first in range(0, len(rows), ROW_GROUP):
+            writer.write_table(rows.slice(first, ROW_GROUP).cast(schema), row_group_size=ROW_GROUP)
+        if not len(rows):
+            writer.write_table(schema.empty_table())
+
+
+def _content_hash(folder: Path) -> str:
+    """8 hex digits over names and bytes of all files."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*.parquet")):
+        with open(path, "rb") as file:
+            total.update(f"{path.relative_to(folder)} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()[:8]
+
+
+def _install(made: Path, place: Path) -> None:
+    """Moves finished data to their place; the same content may be there already."""
+    if place.exists():
+        shutil.rmtree(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    made.rename(place)
+
+
+def llm_rows(dataset: Path) -> Iterator[Row]:
+    """The LLM-written questions of a finished dataset folder, as question rows.
+
+    Raises:
+        DatasetError: the folder holds no configuration `implicit`.
+    """
+    files = sorted((dataset / "data").glob("*/implicit/*.parquet"))
+    if not files:
+        raise DatasetError(f"{dataset} has no configuration implicit under data/: give a dataset folder that was built with an LLM")
+    for path in files:
+        for row in pq.read_table(path, columns=["id", "clip_id", "kind", "type", "difficulty", "question", "answer", "label", "provenance"]).to_pylist():
+            made = row.pop("provenance")
+            yield {
+                "qa_id": row.pop("id"),
+                **row,
+                "evidence": made["evidence"],
+                "generator": made["generator"],
+                "prompt_hash": made["prompt_hash"],
+                "dropped": None,
+            }
+
+
+__all__ = ["CardFacts", "assemble", "llm_rows", "write_parquet"]

@@ -1,0 +1,132 @@
+"""The `datasets` builder: RUN/clips + RUN/questions → the tables of one configuration. Shards, processes and caching are the library's.
+
+It decodes no audio through `datasets` (that would ask for torchcodec): clips are read by soundfile and stored as 16 kHz mono FLAC bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import datasets
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cp_paraling_qa import audio, ledger
+from cp_paraling_qa.annotate.base import clip_audio
+from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions, compose, render
+from cp_paraling_qa.errors import AudioError, DatasetError
+from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, CONFIGS, EXAMPLE_SCHEMA, features_metadata, table
+from cp_paraling_qa.stage import Row
+
+LLM_KINDS = ("pqa", "cpqa")
+WRITTEN = ("implicit", "combined")
+SHOWN = ("explicit", "combined")
+
+
+@dataclass
+class VariantConfig(datasets.BuilderConfig):  # type: ignore[misc]
+    """One configuration of one run.
+
+    Args:
+        parts: names of the parts of RUN/clips; each is a shard.
+        run: the run folder.
+        roots: corpus → folder that its audio paths are relative to.
+        division: clip_id → split.
+        metadata: what the metadata block shows.
+    """
+
+    parts: list[str] = field(default_factory=list)
+    run: str = ""
+    roots: dict[str, str] = field(default_factory=dict)
+    division: dict[str, str] = field(default_factory=dict)
+    metadata: MetadataOptions = field(default_factory=MetadataOptions)
+
+
+class ContextualParalinguisticQA(datasets.ArrowBasedBuilder):  # type: ignore[misc]
+    """Builds baseline, explicit, implicit, combined, or clips."""
+
+    BUILDER_CONFIG_CLASS = VariantConfig
+    VERSION = datasets.Version("1.0.0")
+
+    def _info(self) -> Any:
+        schema = features_metadata(CLIPS_CONFIG_SCHEMA if self.config.name == "clips" else EXAMPLE_SCHEMA)
+        return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(schema))
+
+    def _split_generators(self, dl_manager: Any) -> list[Any]:
+        present = set(self.config.division.values())
+        return [datasets.SplitGenerator(name=split, gen_kwargs={"parts": self.config.parts, "split": split}) for split in ("train", "validation", "test") if split in present]
+
+    def _generate_tables(self, parts: list[str], split: str) -> Iterator[tuple[Any, pa.Table]]:
+        run = Path(self.config.run)
+        for name in parts:
+            clips = [clip for clip in pq.read_table(run / "clips" / f"{name}.parquet").to_pylist() if self.config.division[clip["clip_id"]] == split]
+            if self.config.name == "clips":
+                rows = [{**clip, "split": split, "audio": encoded(clip, self.config.roots)} for clip in clips]
+                yield name, table(rows, CLIPS_CONFIG_SCHEMA)
+            else:
+                yield name, table(self._examples(clips, pq.read_table(run / "questions" / f"{name}.parquet").to_pylist()), EXAMPLE_SCHEMA)
+
+    def _examples(self, clips: list[Row], questions: list[Row]) -> list[Row]:
+        by_clip: dict[str, list[Row]] = {}
+        for question in questions:
+            if question["dropped"] is None and (question["kind"] in LLM_KINDS) == (self.config.name in WRITTEN):
+                by_clip.setdefault(question["clip_id"], []).append(question)
+        rows = []
+        for clip in clips:  # all questions of a clip side by side: its bytes then compress to one copy
+            mine = by_clip.get(clip["clip_id"], [])
+            sound = encoded(clip, self.config.roots) if mine else None
+            rows += [self._example(clip, question, sound) for question in mine]
+        return rows
+
+    def _example(self, clip: Row, question: Row, sound: Row | None) -> Row:
+        shown = render(clip, self.config.metadata, question_type=question["type"]) if self.config.name in SHOWN else None
+        return {
+            "id": question["qa_id"],
+            "clip_id": clip["clip_id"],
+            "audio": sound,
+            "question": question["question"],
+            "answer": question["answer"],
+            "prompt": compose(shown, question["question"]),
+            "metadata": shown,
+            "type": question["type"],
+            "kind": question["kind"],
+            "difficulty": question["difficulty"],
+            "label": question["label"],
+            "transcript": clip["transcript"],
+            "emotion": ledger.consensus(clip["opinions"], "emotion"),
+            "arousal": ledger.axis_mean(clip["opinions"], "arousal"),
+            "valence": ledger.axis_mean(clip["opinions"], "valence"),
+            "dominance": ledger.axis_mean(clip["opinions"], "dominance"),
+            "gender": ledger.gender(clip),
+            "speaker_id": clip["speaker_id"],
+            "corpus": clip["corpus"],
+            "language": clip["language"],
+            "license": clip["license"],
+            "provenance": {
+                "generator": question["generator"],
+                "prompt_hash": question["prompt_hash"],
+                "evidence": question["evidence"],
+                "metadata_template": TEMPLATE if shown else None,
+            },
+        }
+
+
+def encoded(clip: Row, roots: dict[str, str]) -> Row:
+    """A clip's audio as the dataset stores it: 16 kHz mono FLAC bytes under the clip's name.
+
+    Raises:
+        DatasetError: the audio has gone or changed since the manifest was made.
+    """
+    try:
+        samples, _ = clip_audio(clip, roots)
+    except AudioError as error:
+        raise DatasetError(f"clip {clip['clip_id']} ({clip['corpus']}/{clip['audio_path']}): {error}. Run `cpqa corpus {clip['corpus']} …` again, then the stages after it.") from None
+    return {"bytes": audio.encode_flac(samples), "path": f"{clip['clip_id']}.flac"}
+
+
+def configs_for(written: bool) -> tuple[str, ...]:
+    """The configurations that can be built: without LLM-written questions, baseline, explicit and clips alone."""
+    return (*(name for name in CONFIGS if written or name not in WRITTEN), "clips")

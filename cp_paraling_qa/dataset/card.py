@@ -1,0 +1,154 @@
+"""The dataset card: `dataset_card.md` filled with what the build counted. No number in it is written by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from cp_paraling_qa import __version__, ledger
+from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions
+from cp_paraling_qa.dataset.splits import Division
+from cp_paraling_qa.schema import Seconds
+from cp_paraling_qa.stage import read_record, read_rows
+
+SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
+
+
+@dataclass
+class Side:
+    """What one split holds."""
+
+    clips: int = 0
+    seconds: Seconds = 0.0
+    speakers: set[str] = field(default_factory=set)
+    emotions: Counter[str] = field(default_factory=Counter)
+    genders: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class CardFacts:
+    """Everything that the card says, counted from the run."""
+
+    sides: dict[str, Side]
+    corpora: dict[str, int]
+    licenses: list[str]
+    languages: list[str]
+    kinds: dict[str, Counter[str]]
+    types: dict[str, Counter[str]]
+    dropped: Counter[str]
+    failed: dict[str, int]
+    generators: list[str]
+    lost: dict[str, int]
+    sources: Counter[str]
+    division: Division
+    metadata: MetadataOptions
+    synthetic: bool
+    unsplit_speakers: int
+    configs: dict[str, dict[str, int]] = field(default_factory=dict)
+    data: str = ""
+    version: str = __version__
+    template: str = TEMPLATE
+
+    @property
+    def written(self) -> int:
+        """LLM-written questions that were kept."""
+        return sum(sum(self.kinds[kind].values()) for kind in ("pqa", "cpqa") if kind in self.kinds)
+
+    @property
+    def written_test(self) -> int:
+        """Those of them in test."""
+        return sum(self.kinds[kind]["test"] for kind in ("pqa", "cpqa") if kind in self.kinds)
+
+    @property
+    def size_category(self) -> str:
+        """The Hub's word for the number of rows."""
+        rows = sum(sum(splits.values()) for splits in self.configs.values())
+        return next((name for limit, name in SIZES if rows < limit), "n>10M")
+
+    @property
+    def splits(self) -> list[str]:
+        """The splits that exist, in order."""
+        return [name for name in ("train", "validation", "test") if name in self.sides]
+
+    def warnings(self) -> list[str]:
+        """What the user should be told at once."""
+        told = []
+        if self.division.shared_speakers:
+            names = ", ".join(self.division.shared_speakers[:5])
+            told.append(
+                f"{len(self.division.shared_speakers)} speakers stand in more than one official split ({names}{', …' if len(self.division.shared_speakers) > 5 else ''}): --split speaker builds disjoint ones"
+            )
+        if self.unsplit_speakers:
+            told.append(f"{self.unsplit_speakers} clips have no speaker_id: that no voice is in both train and test cannot be promised for them")
+        return told
+
+
+def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> CardFacts:
+    """Counts a run's clips and questions."""
+    sides: dict[str, Side] = {}
+    corpora: Counter[str] = Counter()
+    licenses: set[str] = set()
+    languages: set[str] = set()
+    sources: Counter[str] = Counter()
+    unknown = 0
+    for clip in read_rows(run_folder / "clips"):
+        side = sides.setdefault(division.split[clip["clip_id"]], Side())
+        side.clips += 1
+        side.seconds += clip["duration"]
+        side.speakers.add(f"{clip['corpus']}/{clip['speaker_id']}" if clip["speaker_id"] is not None else clip["clip_id"])
+        side.emotions[ledger.consensus(clip["opinions"], "emotion") or "none"] += 1
+        side.genders[ledger.gender(clip) or "unknown"] += 1
+        corpora[clip["corpus"]] += 1
+        unknown += clip["speaker_id"] is None
+        licenses |= {clip["license"]} if clip["license"] else set()
+        languages |= {clip["language"]} if clip["language"] else set()
+        sources.update({o["source"] for o in clip["opinions"] if o["field"] == "emotion"})
+    kinds: dict[str, Counter[str]] = {}
+    types: dict[str, Counter[str]] = {}
+    dropped: Counter[str] = Counter()
+    generators: set[str] = set()
+    for question in read_rows(run_folder / "questions", ["clip_id", "kind", "type", "generator", "dropped"]):
+        if question["dropped"] is not None:
+            dropped[question["dropped"]] += 1
+            continue
+        split = division.split[question["clip_id"]]
+        kinds.setdefault(question["kind"], Counter())[split] += 1
+        types.setdefault(question["type"], Counter())[split] += 1
+        if question["kind"] in ("pqa", "cpqa"):
+            generators.add(question["generator"])
+    manifest, questions = read_record(run_folder / "manifest") or {}, read_record(run_folder / "questions") or {}
+    return CardFacts(
+        sides=sides,
+        corpora=dict(sorted(corpora.items())),
+        licenses=sorted(licenses),
+        languages=sorted(languages),
+        kinds=dict(sorted(kinds.items())),
+        types=dict(sorted(types.items())),
+        dropped=dropped,
+        failed=questions.get("dropped", {}),
+        generators=sorted(generators),
+        lost=manifest.get("dropped", {}),
+        sources=sources,
+        division=division,
+        metadata=metadata,
+        synthetic=bool(sources) and set(sources) <= {"maker", "model"} and "maker" in sources,
+        unsplit_speakers=unknown,
+    )
+
+
+def render_card(facts: CardFacts) -> str:
+    """The card's text: YAML that `load_dataset` reads, then what a person should know."""
+    import jinja2
+
+    template = files("cp_paraling_qa.dataset").joinpath("dataset_card.md").read_text(encoding="utf-8")
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+    def cell(text: object) -> str:
+        """Text from a corpus as one line that cannot break a table or the YAML."""
+        return " ".join(str(text).split()).replace("|", "/")
+
+    environment.filters["cell"] = cell
+    values: dict[str, Any] = {name: getattr(facts, name) for name in (*facts.__dataclass_fields__, "written", "written_test", "size_category", "splits")}
+    return environment.from_string(template).render(values, warnings=facts.warnings())

@@ -1,0 +1,155 @@
+"""Who is trained on and who is tested on: disjoint by speaker and by dialogue, the same every time.
+
+A corpus's official partition wins; speakers that it has on both sides are counted and told, since a model may then recognise the voice instead of the feeling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cp_paraling_qa.errors import DatasetError, RecipeError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How clips are divided.
+
+    Args:
+        by: official (where a corpus has a partition; by speaker elsewhere) or speaker (always).
+        test_share, validation_share: of the clips, 0–1; 0 for no such split.
+        test_speakers: exactly these speakers are tested on; overrides everything else.
+        seed: another division.
+    """
+
+    by: str = "official"
+    test_share: float = 0.25
+    validation_share: float = 0.0
+    test_speakers: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.by not in ("official", "speaker"):
+            raise RecipeError(f"split {self.by!r}: choose official or speaker")
+        if not (0 < self.test_share < 1 and 0 <= self.validation_share < 1 and self.test_share + self.validation_share < 1):
+            raise RecipeError("test_share and validation_share are shares of the clips: between 0 and 1, together below 1")
+
+
+@dataclass
+class Division:
+    """Each clip's split, and what the card must say about it."""
+
+    split: dict[str, str]
+    shared_speakers: list[str] = field(default_factory=list)
+    official: list[str] = field(default_factory=list)
+
+
+def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Division:
+    """Assigns every clip to train, validation or test.
+
+    Args:
+        clips: rows with clip_id, corpus, speaker_id, dialogue_id, gender, split.
+
+    Returns:
+        the division; corpora whose own partition was used are listed, and speakers who stand in several of its splits.
+
+    Raises:
+        DatasetError: no division is possible: one speaker only, unknown test speakers, or an official partition without train or test.
+    """
+    wanted = set(options.test_speakers)
+    if missing := wanted - {clip["speaker_id"] for clip in clips}:
+        raise DatasetError(f"test speaker {', '.join(sorted(missing))} is not in the clips: speakers are {', '.join(sorted({str(c['speaker_id']) for c in clips})[:20])}")
+    division = Division({})
+    free: list[Mapping[str, Any]] = []
+    by_corpus: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for clip in clips:
+        by_corpus[clip["corpus"]].append(clip)
+    for corpus, members in by_corpus.items():
+        if options.by == "official" and not wanted and {clip["split"] for clip in members} >= {"train", "test"}:
+            division.official.append(corpus)
+            for clip in members:
+                if clip["split"] is None:
+                    free.append(clip)
+                else:
+                    division.split[clip["clip_id"]] = clip["split"]
+        else:
+            free += members
+    if free:
+        _by_group(free, options, wanted, division)
+    sides = defaultdict(set)
+    for clip in clips:
+        if clip["speaker_id"] is not None:
+            sides[f"{clip['corpus']}/{clip['speaker_id']}"].add(division.split[clip["clip_id"]])
+    division.shared_speakers = sorted(speaker for speaker, where in sides.items() if len(where) > 1)
+    return division
+
+
+def _by_group(clips: Sequence[Mapping[str, Any]], options: SplitOptions, wanted: set[str], division: Division) -> None:
+    """Divides clips by groups that share a speaker or a dialogue. Clips of officially divided speakers follow them."""
+    groups = _groups(clips)
+    if wanted:
+        for group in groups:
+            side = "test" if any(clip["speaker_id"] in wanted for clip in group) else "train"
+            division.split.update({clip["clip_id"]: side for clip in group})
+    elif len(groups) < 2:
+        if division.official:
+            division.split.update({clip["clip_id"]: "train" for clip in clips})
+            return
+        who = clips[0]["speaker_id"] if clips else None
+        raise DatasetError(
+            f"all {len(clips)} clips belong to one group (speaker {who!r}): no split can be disjoint by speaker. Add a second speaker, or give a column `split` with train and test."
+        )
+    else:
+        for side, share in (("test", options.test_share), ("validation", options.validation_share)):
+            groups = _take(groups, side, share * len(clips), options.seed, division)
+        division.split.update({clip["clip_id"]: "train" for group in groups for clip in group})
+    if len(set(division.split.values()) & {"train", "test"}) < 2:
+        raise DatasetError("the division leaves train or test empty: name other test speakers, or change test_share")
+
+
+def _groups(clips: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Clips joined by a common speaker or dialogue (of one corpus), transitively. A clip without either is a group of its own."""
+    parent: dict[Any, Any] = {}
+
+    def find(node: Any) -> Any:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    for clip in clips:
+        here = ("clip", clip["clip_id"])
+        for kind in ("speaker_id", "dialogue_id"):
+            if clip[kind] is not None:
+                parent[find(here)] = find((kind, clip["corpus"], clip[kind]))
+    groups: dict[Any, list[Mapping[str, Any]]] = defaultdict(list)
+    for clip in clips:
+        groups[find(("clip", clip["clip_id"]))].append(clip)
+    return list(groups.values())
+
+
+def _take(groups: list[list[Mapping[str, Any]]], side: str, clips: float, seed: int, division: Division) -> list[list[Mapping[str, Any]]]:
+    """Moves groups to a side until it has its share, women and men in turn; at least one goes, and at least one stays."""
+    if clips <= 0:
+        return groups
+    queues: dict[str | None, list[list[Mapping[str, Any]]]] = defaultdict(list)
+    for group in sorted(groups, key=lambda g: _order(g, seed)):
+        queues[Counter(clip["gender"] for clip in group).most_common(1)[0][0]].append(group)
+    taken: list[list[Mapping[str, Any]]] = []
+    while sum(map(len, taken)) < clips and sum(map(len, queues.values())) > 1:
+        fewest = min((g for g in queues if queues[g]), key=lambda g: (sum(len(t) for t in taken if t[0]["gender"] == g), str(g)))
+        taken.append(queues[fewest].pop(0))
+    division.split.update({clip["clip_id"]: side for group in taken for clip in group})
+    return [group for queue in queues.values() for group in queue]
+
+
+def _order(group: Iterable[Mapping[str, Any]], seed: int) -> str:
+    """A random-looking order that depends on who is in the group, not on where it stood."""
+    names = sorted({f"{clip['corpus']}/{clip['speaker_id']}/{clip['dialogue_id'] or ''}" if clip["speaker_id"] or clip["dialogue_id"] else clip["clip_id"] for clip in group})
+    return hashlib.sha256(f"{seed} {names}".encode()).hexdigest()

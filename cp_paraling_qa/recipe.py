@@ -1,0 +1,167 @@
+"""One validated recipe for a whole build: what `cpqa build` takes as flags or as YAML, and what reproduces its run.
+
+    run: runs/ravdess
+    corpora:
+      - {name: ravdess, root: /data/ravdess}
+    llm: {base_url: "http://localhost:8000/v1", model: Qwen/Qwen3-8B}     # left out: the embedded model; `llm: none`: no LLM-written questions
+    metadata: {fields: [emotion, vad], numbers: false}
+    splits: {by: official, test_share: 0.25}
+
+No key stands in a recipe: it comes from OPENAI_API_KEY alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from cp_paraling_qa.audio import MAX_SECONDS, MIN_SECONDS
+from cp_paraling_qa.dataset.metadata import MetadataOptions
+from cp_paraling_qa.dataset.splits import SplitOptions
+from cp_paraling_qa.errors import RecipeError
+from cp_paraling_qa.schema import Seconds
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class CorpusEntry(_Strict):
+    """A corpus and where it lies."""
+
+    name: str
+    root: Path
+
+
+class AnnotateOptions(_Strict):
+    """Which annotators listen.
+
+    Args:
+        annotators: names from `cp_paraling_qa.annotate.ANNOTATORS`.
+        asr_model: a faster-whisper size or path; None for the embedded tiny.en.
+        asr_language: of the speech; None to take the clip's.
+    """
+
+    annotators: list[str] = ["prosody", "asr"]
+    asr_model: str | None = None
+    asr_language: str | None = None
+
+
+class LLMOptions(_Strict):
+    """Who writes the questions. Without a base URL: the embedded model, on loopback.
+
+    Args:
+        base_url: of an OpenAI-compatible endpoint, e.g. http://localhost:8000/v1.
+        model: the endpoint's name for it.
+        temperature, max_tokens, seed: of each request.
+        concurrency: requests in flight at most.
+        timeout: seconds for one request.
+    """
+
+    base_url: str | None = None
+    model: str | None = None
+    temperature: float = Field(0.7, ge=0, le=2)
+    max_tokens: int = Field(256, ge=16)
+    seed: int = 0
+    concurrency: int = Field(16, ge=1)
+    timeout: Seconds = Field(60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _named(self) -> LLMOptions:
+        if self.base_url and not self.model:
+            raise ValueError("an endpoint needs a model: give llm.model (--llm-model)")
+        if self.model and not self.base_url:
+            raise ValueError("a model needs its endpoint: give llm.base_url (--llm-base-url)")
+        return self
+
+
+class QuestionOptions(_Strict):
+    """Which questions are made.
+
+    Args:
+        templates: direct questions about emotion and gender.
+        per_clip: LLM-written questions asked for, for each clip.
+        seed: of wordings and requests.
+        reuse: a finished dataset folder whose LLM-written questions are taken over for the clips that it has.
+        live_clips: with reuse, how many clips get new questions nevertheless.
+    """
+
+    templates: bool = True
+    per_clip: int = Field(2, ge=1, le=20)
+    seed: int = 0
+    reuse: Path | None = None
+    live_clips: int = Field(0, ge=0)
+
+
+class Recipe(_Strict):
+    """Everything that shapes a run. See the module for its YAML."""
+
+    run: Path
+    corpora: list[CorpusEntry] = []
+    min_seconds: Seconds = Field(MIN_SECONDS, ge=0)
+    max_seconds: Seconds = Field(MAX_SECONDS, gt=0)
+    annotate: AnnotateOptions = AnnotateOptions()
+    llm: LLMOptions | Literal["none"] = LLMOptions()
+    questions: QuestionOptions = QuestionOptions()
+    metadata: MetadataOptions = MetadataOptions()
+    splits: SplitOptions = SplitOptions()
+    workers: int = Field(0, ge=0)
+
+    @field_validator("metadata", mode="before")
+    @classmethod
+    def _metadata(cls, value: Any) -> Any:
+        return MetadataOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}) if isinstance(value, dict) else value
+
+    @field_validator("splits", mode="before")
+    @classmethod
+    def _splits(cls, value: Any) -> Any:
+        return SplitOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}) if isinstance(value, dict) else value
+
+    @classmethod
+    def load(cls, source: Recipe | Path | str | dict[str, Any] | None, **overrides: Any) -> Recipe:
+        """A recipe from a YAML file, a mapping or a recipe, with some of its entries replaced.
+
+        Args:
+            source: where it comes from; None for nothing but the overrides.
+            overrides: top-level entries; a mapping is merged into the entry of that name, None changes nothing.
+
+        Raises:
+            RecipeError: unreadable, or an entry that does not fit, named with the reason.
+        """
+        values: dict[str, Any]
+        if isinstance(source, Recipe):
+            values = source.plain()
+        elif isinstance(source, Path | str):
+            try:
+                values = yaml.safe_load(Path(source).read_text(encoding="utf-8")) or {}
+            except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+                raise RecipeError(f"recipe {source} cannot be read: {error}") from None
+            if not isinstance(values, dict):
+                raise RecipeError(f"recipe {source} is not a mapping of entries: see `python -m pydoc cp_paraling_qa.recipe`")
+        else:
+            values = dict(source or {})
+        for name, value in overrides.items():
+            if isinstance(value, dict):
+                changes = {key: item for key, item in value.items() if item is not None}
+                if changes:
+                    values[name] = {**(values[name] if isinstance(values.get(name), dict) else {}), **changes}
+            elif value is not None:
+                values[name] = value
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise RecipeError(f"recipe entry {place or '(all)'}: {first['msg'].removeprefix('Value error, ')}") from None
+        except TypeError as error:
+            raise RecipeError(f"recipe: {error}") from None
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as JSON-able values, as it is written beside a run."""
+        values = self.model_dump(mode="json", exclude={"metadata", "splits"})
+        for name in ("metadata", "splits"):
+            values[name] = {key: list(item) if isinstance(item, tuple) else item for key, item in vars(getattr(self, name)).items()}
+        return values
