@@ -64,7 +64,9 @@ def annotate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
 
     if unknown := [name for name in recipe.annotate.annotators if name not in ANNOTATORS]:
         raise RecipeError(f"unknown annotator {', '.join(unknown)}: known are {', '.join(sorted(ANNOTATORS))}")
-    annotators = {name: Asr(recipe.annotate.asr_model, recipe.annotate.asr_language) if name == "asr" else ANNOTATORS[name]() for name in recipe.annotate.annotators}
+    annotators = {
+        name: Asr(recipe.annotate.asr_model, recipe.annotate.asr_language) if name == "asr" else ANNOTATORS[name]() for name in recipe.annotate.annotators
+    }
     clips = (read_record(recipe.run / "manifest") or {}).get("rows_out", 0)
     screen.title("manifest → annotations")
     with screen.bar("listening", clips * len(annotators)) as tick:

@@ -30,7 +30,12 @@ MinSeconds = Annotated[float | None, typer.Option("--min-seconds", help="Leave s
 MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Leave longer clips behind (30, what speech encoders hear).")]
 AsrModel = Annotated[str | None, typer.Option("--asr-model", help="faster-whisper size or path for clips without a transcript; default: the embedded tiny.en.")]
 Annotators = Annotated[list[str] | None, typer.Option("--with", help="Annotator to run; repeat for several (prosody, asr).")]
-BaseUrl = Annotated[str | None, typer.Option("--llm-base-url", help="OpenAI-compatible endpoint, e.g. http://localhost:8000/v1; its key comes from OPENAI_API_KEY. Default: the embedded model.")]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--llm-base-url", help="OpenAI-compatible endpoint, e.g. http://localhost:8000/v1; its key comes from OPENAI_API_KEY. Default: the embedded model."
+    ),
+]
 Model = Annotated[str | None, typer.Option("--llm-model", help="The endpoint's name of the model.")]
 NoLlm = Annotated[bool, typer.Option("--no-llm", help="No LLM-written questions: baseline, explicit and clips alone.")]
 Concurrency = Annotated[int | None, typer.Option("--llm-concurrency", min=1, help="Requests in flight at most (16).")]
@@ -39,7 +44,9 @@ PerClip = Annotated[int | None, typer.Option("--per-clip", min=1, help="LLM-writ
 Reuse = Annotated[Path | None, typer.Option("--reuse", help="Dataset folder whose LLM-written questions are taken over for the clips that it has.")]
 LiveClips = Annotated[int | None, typer.Option("--live-clips", min=0, help="With --reuse: this many clips get new questions nevertheless.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of wordings and requests (0).")]
-Fields = Annotated[list[str] | None, typer.Option("--metadata-field", help="What the metadata block shows: emotion, vad, gender; repeat for several (emotion, vad).")]
+Fields = Annotated[
+    list[str] | None, typer.Option("--metadata-field", help="What the metadata block shows: emotion, vad, gender; repeat for several (emotion, vad).")
+]
 Numbers = Annotated[bool | None, typer.Option("--metadata-numbers/--no-metadata-numbers", help="VAD with its figures behind the words.")]
 HideAsked = Annotated[bool | None, typer.Option("--hide-asked/--show-asked", help="Hide the field that a direct question asks for; the paper shows it.")]
 Split = Annotated[str | None, typer.Option("--split", help="official: a corpus's own partition where it has one; speaker: always disjoint by speaker.")]
@@ -57,12 +64,12 @@ def _splits(by: str | None, test: float | None, validation: float | None, speake
     return {"by": by, "test_share": test, "validation_share": validation, "test_speakers": names}
 
 
-def _llm(base_url: str | None, model: str | None, off: bool, concurrency: int | None, timeout: float | None, seed: int | None) -> dict[str, Any] | str:
+def _llm(base_url: str | None, model: str | None, off: bool, concurrency: int | None, timeout: float | None) -> dict[str, Any] | str:
     if off:
         if base_url or model:
             raise RecipeError("--no-llm and an LLM endpoint exclude each other: drop one of them")
         return "none"
-    return {"base_url": base_url, "model": model, "concurrency": concurrency, "timeout": timeout, "seed": seed}
+    return {"base_url": base_url, "model": model, "concurrency": concurrency, "timeout": timeout}
 
 
 def _stage_recipe(run: Path, **overrides: Any) -> Recipe:
@@ -129,7 +136,7 @@ def generate(
     from cp_paraling_qa import building
     from cp_paraling_qa.stage import locked
 
-    llm = _llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout, seed)
+    llm = _llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout)
     recipe = _stage_recipe(run, llm=llm, questions={"per_clip": per_clip, "seed": seed, "reuse": reuse, "live_clips": live_clips})
     with locked(run):
         building.generate(recipe, Screen())
@@ -155,7 +162,12 @@ def assemble(
     from cp_paraling_qa import building
     from cp_paraling_qa.stage import locked
 
-    recipe = _stage_recipe(run, metadata=_metadata(metadata_field, metadata_numbers, hide_asked), splits=_splits(split, test_share, validation_share, test_speakers), workers=workers)
+    recipe = _stage_recipe(
+        run,
+        metadata=_metadata(metadata_field, metadata_numbers, hide_asked),
+        splits=_splits(split, test_share, validation_share, test_speakers),
+        workers=workers,
+    )
     with locked(run):
         building.assemble(recipe, Screen(), out)
 
@@ -200,7 +212,7 @@ def build(
         recipe,
         run=run,
         corpora=[{"name": name, "root": folder} for name, folder in zip(names, roots, strict=True)] or None,
-        llm=_llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout, seed),
+        llm=_llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout),
         questions={"per_clip": per_clip, "seed": seed, "reuse": reuse, "live_clips": live_clips},
         annotate={"asr_model": asr_model},
         metadata=_metadata(metadata_field, metadata_numbers, hide_asked),
@@ -224,15 +236,21 @@ def tiny_model(
     from cp_paraling_qa.training.tiny import write_tiny_model
 
     write_tiny_model(path, seed=seed)
-    typer.echo(f"{path}: a tiny Qwen2-Audio. Next: accelerate launch trainer/sft.py --model_name_or_path {path} --dataset_name cp_paraling_qa --dataset_config baseline")
+    typer.echo(
+        f"{path}: a tiny Qwen2-Audio. Next: accelerate launch trainer/sft.py --model_name_or_path {path} --dataset_name cp_paraling_qa --dataset_config baseline"
+    )
 
 
 @app.command()
 def score(
     predictions: Annotated[Path, typer.Argument(help="predictions.jsonl as trainer/predict.py writes it.")],
-    judge_base_url: Annotated[str | None, typer.Option("--judge-base-url", help="OpenAI-compatible endpoint of the judge; without one no judge score is given.")] = None,
+    judge_base_url: Annotated[
+        str | None, typer.Option("--judge-base-url", help="OpenAI-compatible endpoint of the judge; without one no judge score is given.")
+    ] = None,
     judge_model: Annotated[str | None, typer.Option("--judge-model", help="The endpoint's name of the judge.")] = None,
-    embedded_judge: Annotated[bool, typer.Option("--embedded-judge", help="Judge with the embedded 135 M model: shows that the path works, not how good the answers are.")] = False,
+    embedded_judge: Annotated[
+        bool, typer.Option("--embedded-judge", help="Judge with the embedded 135 M model: shows that the path works, not how good the answers are.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Where the JSON goes; default: scores.json beside the predictions.")] = None,
 ) -> None:
     """Score predictions: label accuracy, UAR and F1, and the LLM judge where one is named. The table goes to the screen, the JSON to a file and to standard output.

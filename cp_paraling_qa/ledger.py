@@ -89,7 +89,7 @@ def emotion_track(clip: Mapping[str, Any], *, sources: Collection[str] | None = 
     """
     spans = [o for o in _votes(clip["opinions"], "emotion", sources) if o["start"] is not None and o["end"] is not None and o["value"] not in (None, *NO_LABEL)]
     track: list[tuple[Seconds, Seconds, str]] = []
-    for key in sorted({(o["start"], o["end"]) for o in spans}):
+    for key in sorted({(float(o["start"] or 0), float(o["end"] or 0)) for o in spans}):
         label = consensus([o for o in spans if (o["start"], o["end"]) == key], "emotion", sources=sources)
         if label is None:
             continue

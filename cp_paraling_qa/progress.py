@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,8 +15,11 @@ from cp_paraling_qa.schema import Seconds
 
 PLAIN_EVERY: Seconds = 10.0
 
-Tick = Callable[[int, str], None]
-"""Called with how many more are done, and a note that stands behind the bar."""
+
+class Tick(Protocol):
+    """Called with how many more are done, and a note that stands behind the bar."""
+
+    def __call__(self, more: int, note: str = "") -> None: ...
 
 
 class Screen:
@@ -40,10 +44,21 @@ class Screen:
     def bar(self, what: str, total: int | None) -> Iterator[Tick]:
         """Progress of one piece of work over `total` items (None: nobody knows)."""
         if self.console.is_terminal:
-            columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+            columns = (
+                TextColumn("  {task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
             with Progress(*columns, console=self.console, transient=True) as progress:
                 task = progress.add_task(what, total=total, note="")
-                yield lambda more, note="": progress.update(task, advance=more, note=escape(note))
+
+                def move(more: int, note: str = "") -> None:
+                    progress.update(task, advance=more, note=escape(note))
+
+                yield move
             return
         done, last = 0, time.monotonic()
 

@@ -16,27 +16,29 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 
 from cp_paraling_qa.audio import MAX_SECONDS, MIN_SECONDS
 from cp_paraling_qa.dataset.metadata import MetadataOptions
 from cp_paraling_qa.dataset.splits import SplitOptions
 from cp_paraling_qa.errors import RecipeError
+from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions, StrictOptions
 from cp_paraling_qa.schema import Seconds
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+def _tuples(value: dict[str, Any]) -> dict[str, Any]:
+    """YAML's lists as the tuples that frozen options hold."""
+    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
 
 
-class CorpusEntry(_Strict):
+class CorpusEntry(StrictOptions):
     """A corpus and where it lies."""
 
     name: str
     root: Path
 
 
-class AnnotateOptions(_Strict):
+class AnnotateOptions(StrictOptions):
     """Which annotators listen.
 
     Args:
@@ -50,53 +52,7 @@ class AnnotateOptions(_Strict):
     asr_language: str | None = None
 
 
-class LLMOptions(_Strict):
-    """Who writes the questions. Without a base URL: the embedded model, on loopback.
-
-    Args:
-        base_url: of an OpenAI-compatible endpoint, e.g. http://localhost:8000/v1.
-        model: the endpoint's name for it.
-        temperature, max_tokens, seed: of each request.
-        concurrency: requests in flight at most.
-        timeout: seconds for one request.
-    """
-
-    base_url: str | None = None
-    model: str | None = None
-    temperature: float = Field(0.7, ge=0, le=2)
-    max_tokens: int = Field(256, ge=16)
-    seed: int = 0
-    concurrency: int = Field(16, ge=1)
-    timeout: Seconds = Field(60.0, gt=0)
-
-    @model_validator(mode="after")
-    def _named(self) -> LLMOptions:
-        if self.base_url and not self.model:
-            raise ValueError("an endpoint needs a model: give llm.model (--llm-model)")
-        if self.model and not self.base_url:
-            raise ValueError("a model needs its endpoint: give llm.base_url (--llm-base-url)")
-        return self
-
-
-class QuestionOptions(_Strict):
-    """Which questions are made.
-
-    Args:
-        templates: direct questions about emotion and gender.
-        per_clip: LLM-written questions asked for, for each clip.
-        seed: of wordings and requests.
-        reuse: a finished dataset folder whose LLM-written questions are taken over for the clips that it has.
-        live_clips: with reuse, how many clips get new questions nevertheless.
-    """
-
-    templates: bool = True
-    per_clip: int = Field(2, ge=1, le=20)
-    seed: int = 0
-    reuse: Path | None = None
-    live_clips: int = Field(0, ge=0)
-
-
-class Recipe(_Strict):
+class Recipe(StrictOptions):
     """Everything that shapes a run. See the module for its YAML."""
 
     run: Path
@@ -113,12 +69,12 @@ class Recipe(_Strict):
     @field_validator("metadata", mode="before")
     @classmethod
     def _metadata(cls, value: Any) -> Any:
-        return MetadataOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}) if isinstance(value, dict) else value
+        return MetadataOptions(**_tuples(value)) if isinstance(value, dict) else value
 
     @field_validator("splits", mode="before")
     @classmethod
     def _splits(cls, value: Any) -> Any:
-        return SplitOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}) if isinstance(value, dict) else value
+        return SplitOptions(**_tuples(value)) if isinstance(value, dict) else value
 
     @classmethod
     def load(cls, source: Recipe | Path | str | dict[str, Any] | None, **overrides: Any) -> Recipe:

@@ -76,7 +76,7 @@ class Part:
 
     def rows(self) -> list[Row]:
         """The input rows."""
-        return self.source if isinstance(self.source, list) else pq.read_table(self.source).to_pylist()
+        return self.source if isinstance(self.source, list) else read_part(self.source)
 
 
 @dataclass
@@ -125,7 +125,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
-        raise StorageError(f"writing {path} failed: {error.strerror or error}. Free some space or choose another folder, then run the same command again: it goes on from here.") from error
+        raise StorageError(
+            f"writing {path} failed: {error.strerror or error}. Free some space or choose another folder, then run the same command again: it goes on from here."
+        ) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -166,7 +168,13 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 def read_rows(folder: Path, columns: list[str] | None = None) -> Iterator[Row]:
     """All rows of a finished stage folder, part by part, in order."""
     for path in parts_of(folder):
-        yield from pq.read_table(path, columns=columns).to_pylist()
+        yield from read_part(path, columns)
+
+
+def read_part(path: Path, columns: list[str] | None = None) -> list[Row]:
+    """The rows of one Parquet file."""
+    rows: list[Row] = pq.read_table(path, columns=columns).to_pylist()
+    return rows
 
 
 def next_parts(folder: Path) -> list[Part]:
@@ -229,12 +237,17 @@ def _work(stage: Stage, part: Part) -> tuple[list[Row], list[Drop], int, int, Se
 _here: Stage | None = None
 
 
+def _end_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
 def _start_worker(stage: Stage) -> None:
     """Sets a worker up, and ends it with its parent, which after kill -9 can no longer tell it to."""
     global _here
     parent = parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     stage.setup()
     _here = stage
@@ -325,7 +338,14 @@ def run(
         if accept is not None:
             rows = accept(rows, drops)
         path = folder / f"{part.name}.parquet"
-        meta = {"key": keys[part.name], "rows_in": rows_in, "rows_out": len(rows), "transient": transient, "seconds": round(seconds, 3), "drops": [list(drop) for drop in drops]}
+        meta = {
+            "key": keys[part.name],
+            "rows_in": rows_in,
+            "rows_out": len(rows),
+            "transient": transient,
+            "seconds": round(seconds, 3),
+            "drops": [list(drop) for drop in drops],
+        }
         _write_part(path, table(rows, stage.schema), meta)
         outcome.made += 1
         count(part.name, meta, path)

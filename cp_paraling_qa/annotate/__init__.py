@@ -8,4 +8,6 @@ from cp_paraling_qa.annotate.asr import Asr
 from cp_paraling_qa.annotate.base import Annotator
 from cp_paraling_qa.annotate.prosody import Prosody
 
+__all__ = ["ANNOTATORS", "Annotator", "Asr", "Prosody"]
+
 ANNOTATORS: dict[str, Callable[[], Annotator]] = {"asr": Asr, "prosody": Prosody}

@@ -30,7 +30,13 @@ class Asr:
     def __init__(self, model: str | None = None, language: str | None = None) -> None:
         self.model = model
         self.language = language
-        self.config: dict[str, Any] = {"model": model or EMBEDDED_MODEL, "language": language, "beam_size": 1, "no_speech": NO_SPEECH, "log_probability": LOG_PROBABILITY}
+        self.config: dict[str, Any] = {
+            "model": model or EMBEDDED_MODEL,
+            "language": language,
+            "beam_size": 1,
+            "no_speech": NO_SPEECH,
+            "log_probability": LOG_PROBABILITY,
+        }
         self._whisper: Any = None
 
     def wants(self, clip: Row) -> bool:
@@ -52,13 +58,19 @@ class Asr:
     def annotate(self, clip: Row, samples: Any, rate: int) -> Row:
         """A text opinion and its words with times; nothing where nothing believable was heard."""
         segments, _ = self._whisper.transcribe(
-            samples, language=self.language or clip["language"] or ("en" if self.model is None else None), beam_size=1, word_timestamps=True, condition_on_previous_text=False
+            samples,
+            language=self.language or clip["language"] or ("en" if self.model is None else None),
+            beam_size=1,
+            word_timestamps=True,
+            condition_on_previous_text=False,
         )
         heard = [s for s in segments if not (s.no_speech_prob > NO_SPEECH and s.avg_logprob < LOG_PROBABILITY)]
         text = " ".join(s.text.strip() for s in heard).strip()
         if not text:
             return {}
-        words = [{"word": w.word.strip(), "start": float(w.start), "end": float(w.end), "probability": float(w.probability)} for s in heard for w in s.words or []]
+        words = [
+            {"word": w.word.strip(), "start": float(w.start), "end": float(w.end), "probability": float(w.probability)} for s in heard for w in s.words or []
+        ]
         return {"opinions": [opinion("text", text, source="model", rater=str(self.config["model"]))], "words": words}
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from cp_paraling_qa import audio
 from cp_paraling_qa.errors import AudioError
-from cp_paraling_qa.schema import ANNOTATION_SCHEMA
+from cp_paraling_qa.schema import ANNOTATION_SCHEMA, SAMPLING_RATE
 from cp_paraling_qa.stage import Drop, Outcome, Part, Row, finish, next_parts, read_record, run
 
 
@@ -84,10 +84,12 @@ def clip_audio(clip: Mapping[str, Any], roots: Mapping[str, str]) -> tuple[Any, 
     samples, rate = audio.read(Path(roots[clip["corpus"]]) / clip["audio_path"], start=clip["start"], end=clip["end"])
     if audio.clip_id(samples, rate, clip["start"], clip["end"]) != clip["clip_id"]:
         raise AudioError("audio changed since the manifest was made", "run `cpqa corpus` again")
-    return audio.resample(samples, rate), audio.SAMPLING_RATE
+    return audio.resample(samples, rate), SAMPLING_RATE
 
 
-def annotate(run_folder: Path, annotators: Mapping[str, Annotator], *, workers: int = 0, progress: Callable[[str, int, Outcome], None] | None = None) -> dict[str, Any]:
+def annotate(
+    run_folder: Path, annotators: Mapping[str, Annotator], *, workers: int = 0, progress: Callable[[str, int, Outcome], None] | None = None
+) -> dict[str, Any]:
     """Lets each annotator state its opinions on every clip of RUN/manifest.
 
     Args:

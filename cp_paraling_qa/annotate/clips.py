@@ -12,11 +12,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from cp_paraling_qa.errors import StageError
 from cp_paraling_qa.schema import CLIP_SCHEMA, Opinion, opinion
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, file_digest, finish, next_parts, read_record, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, file_digest, finish, next_parts, read_part, read_record, run
 
 FEWEST = 4
 """Clips that a voice, or a corpus, must have for "its own average" to mean something."""
@@ -63,10 +61,10 @@ class ClipsStage:
         manifest, *annotated = (Path(row["path"]) for row in rows)
         said: dict[str, list[Row]] = defaultdict(list)
         for path in annotated:
-            for row in pq.read_table(path).to_pylist():
+            for row in read_part(path):
                 said[row["clip_id"]].append(row)
         clips = []
-        for clip in pq.read_table(manifest).to_pylist():
+        for clip in read_part(manifest):
             if len(said[clip["clip_id"]]) < len(annotated):
                 self.drops.append(Drop(f"{clip['corpus']}/{clip['audio_path']}", "audio could not be read by an annotator"))
             else:
@@ -138,13 +136,18 @@ def make_clips(run_folder: Path, *, workers: int = 0, progress: Callable[[int, O
 
     def pairs() -> Iterable[tuple[Row, Row]]:
         for part in manifest:
-            clips = {clip["clip_id"]: clip for clip in pq.read_table(part.source, columns=["clip_id", "corpus", "speaker_id"]).to_pylist()}
+            clips = {clip["clip_id"]: clip for clip in read_part(run_folder / "manifest" / f"{part.name}.parquet", ["clip_id", "corpus", "speaker_id"])}
             for path in annotated(part):
-                for row in pq.read_table(path, columns=["clip_id", "measures"]).to_pylist():
+                for row in read_part(path, ["clip_id", "measures"]):
                     yield clips[row["clip_id"]], row
 
     stage = ClipsStage(annotations, annotators, averages_of(pairs()))
-    parts = [Part(part.name, digest(part.content, [file_digest(path) for path in annotated(part)]), [{"path": str(path)} for path in [part.source, *annotated(part)]]) for part in manifest]
+    parts = [
+        Part(
+            part.name, digest(part.content, [file_digest(path) for path in annotated(part)]), [{"path": str(path)} for path in [part.source, *annotated(part)]]
+        )
+        for part in manifest
+    ]
     outcome = run(stage, parts, run_folder / "clips", workers=workers, progress=progress)
     outcome.rows_in = record["rows_in"] // max(1, len(annotators))
     return finish(run_folder / "clips", "clips", {"clips": outcome}, stage.config)

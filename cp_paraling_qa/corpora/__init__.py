@@ -5,9 +5,12 @@ from __future__ import annotations
 from cp_paraling_qa.corpora.base import Corpus
 from cp_paraling_qa.corpora.folder import Folder
 from cp_paraling_qa.corpora.ravdess import Ravdess
+from cp_paraling_qa.corpora.sample import Sample
 from cp_paraling_qa.errors import CorpusError
 
-CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (Folder(), Ravdess())}
+_READERS: tuple[Corpus, ...] = (Folder(), Ravdess(), Sample())
+
+CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in _READERS}
 
 
 def corpus_named(name: str) -> Corpus:

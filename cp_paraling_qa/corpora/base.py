@@ -70,4 +70,6 @@ def existing_root(root: Path, layout: str) -> Path:
 
 def audio_files(root: Path) -> list[Path]:
     """All audio files below a folder, sorted by path; hidden files and folders (macOS's `._*` among them) are no audio."""
-    return sorted(p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts))
+    return sorted(
+        p for p in root.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and p.is_file() and not any(part.startswith(".") for part in p.relative_to(root).parts)
+    )

@@ -15,7 +15,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, ClassVar
 
 from cp_paraling_qa.corpora.base import audio_files, existing_root, record
 from cp_paraling_qa.errors import CorpusError, LabelError
@@ -23,7 +23,16 @@ from cp_paraling_qa.labels import known_emotion
 from cp_paraling_qa.schema import AXES, null_nan, opinion
 from cp_paraling_qa.stage import Drop, Row
 
-SPLITS = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation", "development": "validation", "test": "test"}
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "development": "validation",
+    "test": "test",
+}
 GENDERS = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male"}
 _TEXT = ("speaker_id", "dialogue_id", "language", "transcript", "license")
 _NUMBERS = ("start", "end", "age")
@@ -32,20 +41,28 @@ _NUMBERS = ("start", "end", "age")
 class Folder:
     """Reads metadata files and the audio beside them; see the module for the layout."""
 
-    name = "folder"
-    layout = "metadata.csv or metadata.jsonl with file_name, and the audio files beside it"
-    license = None
-    redistributable = True
+    name: ClassVar[str] = "folder"
+    layout: ClassVar[str] = "metadata.csv or metadata.jsonl with file_name, and the audio files beside it"
+    license: ClassVar[str | None] = None
+    redistributable: ClassVar[bool] = True
 
     def records(self, root: Path) -> Iterator[Row | Drop]:
         """Every row with its file, sorted as the metadata are; then the files that no row names."""
         existing_root(root, self.layout)
-        tables = sorted(p for p in root.rglob("metadata.*") if p.name in ("metadata.csv", "metadata.jsonl") and not any(part.startswith(".") for part in p.relative_to(root).parts))
+        tables = sorted(
+            p
+            for p in root.rglob("metadata.*")
+            if p.name in ("metadata.csv", "metadata.jsonl") and not any(part.startswith(".") for part in p.relative_to(root).parts)
+        )
         files = {p.relative_to(root).as_posix() for p in audio_files(root)}
         if not tables:
-            raise CorpusError(f"no metadata.csv or metadata.jsonl below {root}: write one with a column file_name and any of transcript, speaker_id, emotion, split, …")
+            raise CorpusError(
+                f"no metadata.csv or metadata.jsonl below {root}: write one with a column file_name and any of transcript, speaker_id, emotion, split, …"
+            )
         if len({p.parent for p in tables}) < len(tables):
-            raise CorpusError(f"{next(p.parent for p in tables if (p.parent / 'metadata.jsonl') in tables and (p.parent / 'metadata.csv') in tables)} holds both metadata.csv and metadata.jsonl: keep one of them")
+            raise CorpusError(
+                f"{next(p.parent for p in tables if (p.parent / 'metadata.jsonl') in tables and (p.parent / 'metadata.csv') in tables)} holds both metadata.csv and metadata.jsonl: keep one of them"
+            )
         named: set[str] = set()
         for path in tables:
             for line, row in read_metadata(path):
@@ -85,7 +102,9 @@ class Folder:
             if split.lower() not in SPLITS:
                 raise LabelError(f"unknown split: {split!r}; train, validation or test")
             columns["split"] = SPLITS[split.lower()]
-        columns["words"] = [{"word": str(w["word"]), "start": w.get("start"), "end": w.get("end"), "probability": w.get("probability")} for w in _list(row, "words")]
+        columns["words"] = [
+            {"word": str(w["word"]), "start": w.get("start"), "end": w.get("end"), "probability": w.get("probability")} for w in _list(row, "words")
+        ]
         columns["opinions"] = self._opinions(row)
         return columns
 
@@ -117,7 +136,9 @@ def read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise CorpusError(f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}): save it as UTF-8, e.g. `iconv -f latin1 -t utf-8`") from None
+        raise CorpusError(
+            f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}): save it as UTF-8, e.g. `iconv -f latin1 -t utf-8`"
+        ) from None
     if path.suffix == ".csv":
         reader = csv.DictReader(io.StringIO(text, newline=""))
         if "file_name" not in (reader.fieldnames or []):

@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from cp_paraling_qa import audio
 from cp_paraling_qa.corpora import corpus_named
 from cp_paraling_qa.errors import AudioError, CorpusError
 from cp_paraling_qa.schema import CLIP_SCHEMA, Seconds
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, finish, read_record, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, finish, read_part, read_record, run
 
 FIRST_PART = 64
 
@@ -23,7 +21,8 @@ class ManifestStage:
     Args:
         corpus: the corpus's name.
         root: its folder.
-        min_seconds, max_seconds: clips outside are left behind.
+        min_seconds: shorter clips are left behind.
+        max_seconds: longer clips are left behind.
     """
 
     name = "manifest"
@@ -58,7 +57,10 @@ class ManifestStage:
         if duration < self.min_seconds:
             raise AudioError(f"shorter than {self.min_seconds:g} s", f"{duration:.3f} s; nothing can be heard in it")
         if duration > self.max_seconds:
-            raise AudioError(f"longer than {self.max_seconds:g} s", f"{duration:.3f} s; speech encoders hear {audio.MAX_SECONDS:g} s: cut it (columns start and end), or raise --max-seconds")
+            raise AudioError(
+                f"longer than {self.max_seconds:g} s",
+                f"{duration:.3f} s; speech encoders hear {audio.MAX_SECONDS:g} s: cut it (columns start and end), or raise --max-seconds",
+            )
         end = start + duration
         return {
             "clip_id": audio.clip_id(samples, rate, start, end),
@@ -76,8 +78,9 @@ def _parts(corpus: str, root: Path, chain: list[str]) -> Iterator[Part]:
 
     Each part's content covers the parts before it, since what counts as a duplicate depends on them.
     """
-    number, rows, stats = 0, [], []
-    size = FIRST_PART
+    number, size = 0, FIRST_PART
+    rows: list[Row] = []
+    stats: list[tuple[int, int] | None] = []
 
     def close() -> Part:
         chain[0] = digest(chain[0], rows, stats)
@@ -113,7 +116,7 @@ class _Duplicates:
         self.first: dict[str, str] = {}
 
     def seen(self, path: Path) -> None:
-        for row in pq.read_table(path, columns=["clip_id", "corpus", "audio_path"]).to_pylist():
+        for row in read_part(path, ["clip_id", "corpus", "audio_path"]):
             self.first.setdefault(row["clip_id"], f"{row['corpus']}/{row['audio_path']}")
 
     def accept(self, rows: list[Row], drops: list[Drop]) -> list[Row]:
@@ -151,7 +154,8 @@ def make_manifest(
         corpora: (name, root) pairs; a corpus that the run has already is read again from its new root.
         keep_others: whether corpora that the run has from before stay.
         workers: processes that read audio beside this one.
-        min_seconds, max_seconds: clips outside are left behind, counted.
+        min_seconds: shorter clips are left behind, counted.
+        max_seconds: longer clips are left behind, counted.
         progress: see `stage.run`.
 
     Returns:
@@ -168,7 +172,9 @@ def make_manifest(
         stage = ManifestStage(name, root, min_seconds=min_seconds, max_seconds=max_seconds)
         outcome = run(stage, _parts(name, root, chain), folder, workers=workers, progress=progress, accept=duplicates.accept, seen=duplicates.seen)
         if not outcome.rows_out:
-            raise CorpusError(f"no usable clip in {root}: {_reasons(outcome.counts()) or 'the folder holds no clips'}. Corpus {name!r} expects {corpus_named(name).layout}.")
+            raise CorpusError(
+                f"no usable clip in {root}: {_reasons(outcome.counts()) or 'the folder holds no clips'}. Corpus {name!r} expects {corpus_named(name).layout}."
+            )
         outcomes[name] = outcome
     config = {"corpora": {name: str(root) for name, root in wanted.items()}, "min_seconds": min_seconds, "max_seconds": max_seconds}
     return finish(folder, "manifest", outcomes, config)

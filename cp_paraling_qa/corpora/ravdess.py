@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from cp_paraling_qa.corpora.base import audio_files, existing_root, record
 from cp_paraling_qa.errors import CorpusError
@@ -28,10 +29,10 @@ STATEMENTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by 
 class Ravdess:
     """Reads the official folders; see the module for the corpus."""
 
-    name = "ravdess"
-    layout = "Actor_*/03-01-EE-II-SS-RR-AA.wav (or .flac)"
-    license = "cc-by-nc-sa-4.0"
-    redistributable = False
+    name: ClassVar[str] = "ravdess"
+    layout: ClassVar[str] = "Actor_*/03-01-EE-II-SS-RR-AA.wav (or .flac)"
+    license: ClassVar[str | None] = "cc-by-nc-sa-4.0"
+    redistributable: ClassVar[bool] = False
 
     def records(self, root: Path) -> Iterator[Row | Drop]:
         """Every speech clip, sorted by path."""
@@ -57,7 +58,6 @@ class Ravdess:
         for kind, number, known in (("emotion", emotion, EMOTIONS), ("intensity", intensity, INTENSITIES), ("statement", statement, STATEMENTS)):
             if number not in known:
                 return Drop(where, f"unknown {kind} code", f"{number} is none of {', '.join(known)}")
-        acted = {"source": "human", "rater": "actor", "license": self.license}
         return record(
             where,
             speaker_id=f"Actor_{actor}",
@@ -65,5 +65,8 @@ class Ravdess:
             language="en",
             transcript=STATEMENTS[statement],
             license=self.license,
-            opinions=[opinion("emotion", EMOTIONS[emotion], **acted), opinion("intensity", INTENSITIES[intensity], **acted)],
+            opinions=[
+                opinion(field, value, source="human", rater="actor", license=self.license)
+                for field, value in (("emotion", EMOTIONS[emotion]), ("intensity", INTENSITIES[intensity]))
+            ],
         )

@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cp_paraling_qa import __version__
-from cp_paraling_qa.dataset.card import CardFacts, gather, render_card
+from cp_paraling_qa.dataset.card import gather, render_card
 from cp_paraling_qa.dataset.metadata import MetadataOptions
 from cp_paraling_qa.dataset.splits import Division, SplitOptions, divide
 from cp_paraling_qa.errors import DatasetError, StorageError
 from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, EXAMPLE_SCHEMA, features_metadata
-from cp_paraling_qa.stage import Row, digest, parts_of, read_record, read_rows, whole_file, write_json
+from cp_paraling_qa.stage import digest, parts_of, read_record, read_rows, whole_file, write_json
 
 ROW_GROUP = 100
 """Rows; small, so that a viewer can page through."""
@@ -36,8 +36,8 @@ SHARD_BYTES = 400 * 2**20
 def assemble(
     run_folder: Path,
     *,
-    metadata: MetadataOptions = MetadataOptions(),
-    splits: SplitOptions = SplitOptions(),
+    metadata: MetadataOptions | None = None,
+    splits: SplitOptions | None = None,
     out: Path | None = None,
     workers: int = 0,
     progress: Callable[[str], None] | None = None,
@@ -61,7 +61,7 @@ def assemble(
     """
     from cp_paraling_qa.dataset.builder import configs_for
 
-    out = out or run_folder / "dataset"
+    metadata, splits, out = metadata or MetadataOptions(), splits or SplitOptions(), out or run_folder / "dataset"
     questions = read_record(run_folder / "questions")
     parts = [path.stem for path in parts_of(run_folder / "clips")]
     parts_of(run_folder / "questions")
@@ -81,7 +81,9 @@ def assemble(
     facts = gather(run_folder, division, metadata)
     if questions["config"].get("llm") and not facts.written:
         failed = ", ".join(f"{count} × {reason}" for reason, count in questions["dropped"].items()) or "none was asked for"
-        raise DatasetError(f"no LLM-written question was kept, so implicit and combined would be empty ({failed}). Look at the dropped rows in {run_folder / 'questions'}, or build with --no-llm.")
+        raise DatasetError(
+            f"no LLM-written question was kept, so implicit and combined would be empty ({failed}). Look at the dropped rows in {run_folder / 'questions'}, or build with --no-llm."
+        )
     with _workshop(out) as shop:
         counts = {}
         for name in configs_for(facts.written > 0):
@@ -125,7 +127,9 @@ def _workshop(out: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
-        raise StorageError(f"writing {out} failed: {error.strerror or error}. Free some space, or choose another folder, and run the same command again.") from error
+        raise StorageError(
+            f"writing {out} failed: {error.strerror or error}. Free some space, or choose another folder, and run the same command again."
+        ) from error
     shutil.rmtree(shop, ignore_errors=True)
 
 
@@ -138,7 +142,14 @@ def _write_config(
     from cp_paraling_qa.dataset.builder import ContextualParalinguisticQA
 
     builder = ContextualParalinguisticQA(
-        config_name=name, cache_dir=str(shop / "cache"), hash=digest(key, name), run=str(run_folder), roots=roots, parts=parts, division=division.split, metadata=metadata
+        config_name=name,
+        cache_dir=str(shop / "cache"),
+        hash=digest(key, name),
+        run=str(run_folder),
+        roots=roots,
+        parts=parts,
+        division=division.split,
+        metadata=metadata,
     )
     shown = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
@@ -188,28 +199,3 @@ def _install(made: Path, place: Path) -> None:
         shutil.rmtree(place)
     place.parent.mkdir(parents=True, exist_ok=True)
     made.rename(place)
-
-
-def llm_rows(dataset: Path) -> Iterator[Row]:
-    """The LLM-written questions of a finished dataset folder, as question rows.
-
-    Raises:
-        DatasetError: the folder holds no configuration `implicit`.
-    """
-    files = sorted((dataset / "data").glob("*/implicit/*.parquet"))
-    if not files:
-        raise DatasetError(f"{dataset} has no configuration implicit under data/: give a dataset folder that was built with an LLM")
-    for path in files:
-        for row in pq.read_table(path, columns=["id", "clip_id", "kind", "type", "difficulty", "question", "answer", "label", "provenance"]).to_pylist():
-            made = row.pop("provenance")
-            yield {
-                "qa_id": row.pop("id"),
-                **row,
-                "evidence": made["evidence"],
-                "generator": made["generator"],
-                "prompt_hash": made["prompt_hash"],
-                "dropped": None,
-            }
-
-
-__all__ = ["CardFacts", "assemble", "llm_rows", "write_parquet"]

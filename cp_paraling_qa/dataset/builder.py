@@ -12,14 +12,13 @@ from typing import Any
 
 import datasets
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from cp_paraling_qa import audio, ledger
 from cp_paraling_qa.annotate.base import clip_audio
 from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions, compose, render
 from cp_paraling_qa.errors import AudioError, DatasetError
 from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, CONFIGS, EXAMPLE_SCHEMA, features_metadata, table
-from cp_paraling_qa.stage import Row
+from cp_paraling_qa.stage import Row, read_part
 
 LLM_KINDS = ("pqa", "cpqa")
 WRITTEN = ("implicit", "combined")
@@ -57,17 +56,21 @@ class ContextualParalinguisticQA(datasets.ArrowBasedBuilder):  # type: ignore[mi
 
     def _split_generators(self, dl_manager: Any) -> list[Any]:
         present = set(self.config.division.values())
-        return [datasets.SplitGenerator(name=split, gen_kwargs={"parts": self.config.parts, "split": split}) for split in ("train", "validation", "test") if split in present]
+        return [
+            datasets.SplitGenerator(name=split, gen_kwargs={"parts": self.config.parts, "split": split})
+            for split in ("train", "validation", "test")
+            if split in present
+        ]
 
     def _generate_tables(self, parts: list[str], split: str) -> Iterator[tuple[Any, pa.Table]]:
         run = Path(self.config.run)
         for name in parts:
-            clips = [clip for clip in pq.read_table(run / "clips" / f"{name}.parquet").to_pylist() if self.config.division[clip["clip_id"]] == split]
+            clips = [clip for clip in read_part(run / "clips" / f"{name}.parquet") if self.config.division[clip["clip_id"]] == split]
             if self.config.name == "clips":
                 rows = [{**clip, "split": split, "audio": encoded(clip, self.config.roots)} for clip in clips]
                 yield name, table(rows, CLIPS_CONFIG_SCHEMA)
             else:
-                yield name, table(self._examples(clips, pq.read_table(run / "questions" / f"{name}.parquet").to_pylist()), EXAMPLE_SCHEMA)
+                yield name, table(self._examples(clips, read_part(run / "questions" / f"{name}.parquet")), EXAMPLE_SCHEMA)
 
     def _examples(self, clips: list[Row], questions: list[Row]) -> list[Row]:
         by_clip: dict[str, list[Row]] = {}
@@ -123,7 +126,9 @@ def encoded(clip: Row, roots: dict[str, str]) -> Row:
     try:
         samples, _ = clip_audio(clip, roots)
     except AudioError as error:
-        raise DatasetError(f"clip {clip['clip_id']} ({clip['corpus']}/{clip['audio_path']}): {error}. Run `cpqa corpus {clip['corpus']} …` again, then the stages after it.") from None
+        raise DatasetError(
+            f"clip {clip['clip_id']} ({clip['corpus']}/{clip['audio_path']}): {error}. Run `cpqa corpus {clip['corpus']} …` again, then the stages after it."
+        ) from None
     return {"bytes": audio.encode_flac(samples), "path": f"{clip['clip_id']}.flac"}
 
 

@@ -145,6 +145,7 @@ def render_card(facts: CardFacts) -> str:
 
     template = files("cp_paraling_qa.dataset").joinpath("dataset_card.md").read_text(encoding="utf-8")
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+
     def cell(text: object) -> str:
         """Text from a corpus as one line that cannot break a table or the YAML."""
         return " ".join(str(text).split()).replace("|", "/")

@@ -73,11 +73,11 @@ def render(clip: Mapping[str, Any], options: MetadataOptions, *, question_type: 
 
 
 def compose(metadata: str | None, question: str) -> str:
-    """The text that the model is shown: the metadata block, where there is one, above the question.
+    r"""The text that the model is shown: the metadata block, where there is one, above the question.
 
     Example:
         >>> compose("Voice: 0.0–2.0 s sad.", "Why might she hesitate?")
-        'Voice: 0.0–2.0 s sad.\\nWhy might she hesitate?'
+        'Voice: 0.0–2.0 s sad.\nWhy might she hesitate?'
         >>> compose(None, "Why might she hesitate?")
         'Why might she hesitate?'
     """

@@ -54,6 +54,7 @@ def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Divisio
 
     Args:
         clips: rows with clip_id, corpus, speaker_id, dialogue_id, gender, split.
+        options: how to divide.
 
     Returns:
         the division; corpora whose own partition was used are listed, and speakers who stand in several of its splits.
@@ -63,7 +64,9 @@ def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Divisio
     """
     wanted = set(options.test_speakers)
     if missing := wanted - {clip["speaker_id"] for clip in clips}:
-        raise DatasetError(f"test speaker {', '.join(sorted(missing))} is not in the clips: speakers are {', '.join(sorted({str(c['speaker_id']) for c in clips})[:20])}")
+        raise DatasetError(
+            f"test speaker {', '.join(sorted(missing))} is not in the clips: speakers are {', '.join(sorted({str(c['speaker_id']) for c in clips})[:20])}"
+        )
     division = Division({})
     free: list[Mapping[str, Any]] = []
     by_corpus: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -151,5 +154,10 @@ def _take(groups: list[list[Mapping[str, Any]]], side: str, clips: float, seed: 
 
 def _order(group: Iterable[Mapping[str, Any]], seed: int) -> str:
     """A random-looking order that depends on who is in the group, not on where it stood."""
-    names = sorted({f"{clip['corpus']}/{clip['speaker_id']}/{clip['dialogue_id'] or ''}" if clip["speaker_id"] or clip["dialogue_id"] else clip["clip_id"] for clip in group})
+    names = sorted(
+        {
+            f"{clip['corpus']}/{clip['speaker_id']}/{clip['dialogue_id'] or ''}" if clip["speaker_id"] or clip["dialogue_id"] else clip["clip_id"]
+            for clip in group
+        }
+    )
     return hashlib.sha256(f"{seed} {names}".encode()).hexdigest()
