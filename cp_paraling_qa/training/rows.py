@@ -1,0 +1,245 @@
+"""Dataset rows for training and prediction: loading, the length check, and the controls on metadata and audio."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cp_paraling_qa.audio import duration_of
+from cp_paraling_qa.errors import AudioError, ClipLengthError, DatasetError, TrainingError
+from cp_paraling_qa.schema import Seconds
+from cp_paraling_qa.training.families import Family
+
+BUNDLED = "cp_paraling_qa"
+"""Name of the sample that lies beside this library, as a dataset folder."""
+
+_LISTED = 20  # clips that an error message spells out
+
+
+def load_rows(dataset: str, configs: str | Sequence[str], split: str, *, cache_dir: str | None = None) -> Any:
+    """Rows of one or several configs of a dataset, one behind the other, with a column `config` that says where each is from.
+
+    Args:
+        dataset: a dataset folder, or a Hub id; `cp_paraling_qa` is the bundled sample, seen from the checkout's root.
+        configs: names, as a sequence or joined by commas. The paper's implicit arm, for one, trains on "baseline,implicit".
+        split: train, validation or test.
+        cache_dir: of `load_dataset`.
+
+    Raises:
+        DatasetError: no such dataset, config or split, or no rows in it.
+    """
+    from datasets import Audio, concatenate_datasets, load_dataset
+
+    names = [name.strip() for name in (configs.split(",") if isinstance(configs, str) else configs) if name.strip()]
+    if not names:
+        raise DatasetError(f"{dataset}: no config named; pass one of baseline, explicit, implicit, combined")
+    if dataset == BUNDLED and not Path(dataset).is_dir():
+        dataset = str(Path(__file__).resolve().parent.parent)  # called from elsewhere than the checkout's root
+    parts = []
+    for name in names:
+        try:
+            part = load_dataset(dataset, name, split=split, cache_dir=cache_dir)
+        except (ValueError, FileNotFoundError, ConnectionError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise DatasetError(f"{dataset}: config {name!r}, split {split!r} cannot be loaded ({reason}); `cpqa build` writes a dataset folder") from error
+        missing = {"id", "clip_id", "audio", "question", "prompt", "answer"} - set(part.column_names)
+        if missing:
+            raise DatasetError(f"{dataset}: config {name!r} has no column {', '.join(sorted(missing))}; train on baseline, explicit, implicit or combined")
+        if not part.num_rows:
+            raise DatasetError(f"{dataset}: config {name!r} has no rows in split {split!r}")
+        if getattr(part.features["audio"], "decode", False):
+            part = part.cast_column("audio", Audio(decode=False))  # the collator decodes, with soundfile: no torchcodec
+        parts.append(part.add_column("config", [name] * part.num_rows) if "config" not in part.column_names else part)
+    return parts[0] if len(parts) == 1 else concatenate_datasets(parts)
+
+
+def first_rows(dataset: Any) -> dict[str, int]:
+    """The first row of every clip: clip_id → row number."""
+    first: dict[str, int] = {}
+    for number, clip in enumerate(dataset["clip_id"]):
+        first.setdefault(clip, number)
+    return first
+
+
+def clip_seconds(dataset: Any) -> dict[str, Seconds]:
+    """Length of every clip, read from the audio's header once a clip.
+
+    Raises:
+        DatasetError: a clip whose header cannot be read, by name.
+    """
+    first = first_rows(dataset)
+    audio = dataset.select_columns(["audio"]).select(list(first.values())) if hasattr(dataset, "select_columns") else [dataset[n] for n in first.values()]
+    seconds: dict[str, Seconds] = {}
+    for clip, row in zip(first, audio, strict=True):
+        try:
+            seconds[clip] = duration_of(row["audio"])
+        except AudioError as error:
+            raise DatasetError(f"clip {clip}: {error}") from error
+    return seconds
+
+
+def check_seconds(seconds: Mapping[str, Seconds], family: Family, processor: Any, *, remedy: str = "split or remove them") -> None:
+    """Refuses clips that the encoder would cut or cannot hear.
+
+    Args:
+        seconds: clip_id → length.
+        family: of the model.
+        processor: says how much its encoder hears.
+        remedy: what the user can do, for the message.
+
+    Raises:
+        ClipLengthError: names the clips, their lengths and the limits.
+    """
+    longest = family.hears(processor)
+    long = {clip: length for clip, length in seconds.items() if length > longest}
+    short = {clip: length for clip, length in seconds.items() if length < family.min_seconds}
+    if long or short:
+        raise ClipLengthError(
+            " ".join(
+                [
+                    *([f"longer than the {longest:g} s that the encoder hears: {_listed(long)}."] if long else []),
+                    *([f"shorter than {family.min_seconds:g} s, in which nothing can be heard: {_listed(short)}."] if short else []),
+                    f"Nothing was cut or left out; {remedy}.",
+                ]
+            )
+        )
+
+
+def refuse_unhearable(dataset: Any, family: Family, processor: Any, *, drop: bool = False) -> tuple[Any, dict[str, Seconds]]:
+    """The length check over a whole dataset, before anything runs.
+
+    Args:
+        dataset: rows with clip_id and audio.
+        family: of the model.
+        processor: of the model.
+        drop: leave the rows of unhearable clips out instead of refusing.
+
+    Returns:
+        The dataset without the dropped rows, and what was dropped: clip_id → seconds, for the caller to count and show.
+
+    Raises:
+        ClipLengthError: an unhearable clip, and `drop` is False; or nothing would be left.
+    """
+    seconds = clip_seconds(dataset)
+    if not drop:
+        check_seconds(seconds, family, processor, remedy="split them, or pass --drop_unhearable to leave them out")
+        return dataset, {}
+    longest = family.hears(processor)
+    dropped = {clip: length for clip, length in seconds.items() if not family.min_seconds <= length <= longest}
+    if dropped:
+        dataset = dataset.select([number for number, clip in enumerate(dataset["clip_id"]) if clip not in dropped])
+        if not len(dataset):
+            check_seconds(dropped, family, processor, remedy="split them: without them no row is left")
+    return dataset, dropped
+
+
+def _listed(clips: Mapping[str, Seconds]) -> str:
+    shown = ", ".join(f"{clip} ({length:.2f} s)" for clip, length in list(clips.items())[:_LISTED])
+    return shown + (f" and {len(clips) - _LISTED} more" if len(clips) > _LISTED else "")
+
+
+def steer_metadata(dataset: Any, *, dropout: float = 0.0, shuffle: bool = False, seed: int = 0) -> Any:
+    """Rows of explicit configs with metadata taken away or swapped: the controls of the paper's explicit arm.
+
+    Args:
+        dataset: rows with prompt, question, metadata, clip_id.
+        dropout: share of the rows with metadata, 0 to 1, that show the bare question: exactly round(share · rows), drawn by the seed, the same in every epoch.
+        shuffle: every remaining row shows the metadata of another clip's row, so that the block looks right and says nothing about this clip.
+        seed: of both draws.
+
+    Raises:
+        TrainingError: a share outside 0–1; no metadata in the rows; or nobody to swap with.
+    """
+    if not 0 <= dropout <= 1:
+        raise TrainingError(f"metadata dropout {dropout:g} is outside 0–1")
+    if not dropout and not shuffle:
+        return dataset
+    prompts, metadata = list(dataset["prompt"]), list(dataset["metadata"])
+    with_block = [n for n, block in enumerate(metadata) if block and block in prompts[n]]
+    if not with_block:
+        raise TrainingError("metadata dropout and shuffling need prompts that show metadata: train on config explicit or combined")
+    questions, clips = dataset["question"], list(dataset["clip_id"])
+    bare = set(random.Random(f"{seed} dropout").sample(with_block, round(dropout * len(with_block))))
+    rest = [n for n in with_block if n not in bare]
+    donors = _donors(rest, clips, random.Random(f"{seed} shuffle")) if shuffle else {}
+    for n in with_block:
+        if n in bare:
+            prompts[n] = questions[n]
+        elif n in donors:
+            prompts[n] = prompts[n].replace(metadata[n], metadata[donors[n]], 1)
+    return dataset.remove_columns("prompt").add_column("prompt", prompts)
+
+
+def _donors(rows: Sequence[int], clips: Sequence[str], draw: random.Random) -> dict[int, int]:
+    if len({clips[n] for n in rows}) < 2 and rows:
+        raise TrainingError("metadata cannot be shuffled: all rows are about one clip")
+    donors = {}
+    for n in rows:
+        other = draw.choice(rows)
+        while clips[other] == clips[n]:
+            other = draw.choice(rows)
+        donors[n] = other
+    return donors
+
+
+def shuffled_audio(dataset: Any, seed: int) -> dict[str, str]:
+    """For every clip another one to play in its place: another speaker, and another emotion where there is one. Shows whether the model listens.
+
+    Returns:
+        clip_id → clip_id.
+
+    Raises:
+        TrainingError: all rows are about one clip.
+    """
+    first = first_rows(dataset)
+    columns = {name: dataset[name] if name in dataset.column_names else [None] * len(dataset) for name in ("speaker_id", "emotion")}
+    about = {clip: (columns["speaker_id"][n], columns["emotion"][n]) for clip, n in first.items()}
+    clips, swap = sorted(about), {}
+    for clip in clips:
+        speaker, emotion = about[clip]
+        others = [other for other in clips if other != clip]
+        if not others:
+            raise TrainingError("audio cannot be shuffled: all rows are about one clip")
+        strangers = [other for other in others if about[other][0] != speaker] or others
+        pool = [other for other in strangers if about[other][1] != emotion] or strangers
+        swap[clip] = random.Random(f"{seed} {clip}").choice(pool)
+    return swap
+
+
+class AudioSwapped(Sequence[Mapping[str, Any]]):
+    """Rows that play another clip than their own; `heard` says which.
+
+    Args:
+        rows: a dataset.
+        swap: clip_id → clip_id, from `shuffled_audio`.
+    """
+
+    def __init__(self, rows: Any, swap: Mapping[str, str]) -> None:
+        self.rows, self.swap, self.first = rows, swap, first_rows(rows)
+
+    def __len__(self) -> int:
+        """As many as before."""
+        return len(self.rows)
+
+    def __getitem__(self, number: Any) -> Any:
+        """One row, with the other clip's audio."""
+        row = dict(self.rows[number])
+        row["heard"] = self.swap[row["clip_id"]]
+        if "audio" in row:
+            row["audio"] = self.rows[self.first[row["heard"]]]["audio"]
+        return row
+
+    def without_audio(self) -> AudioSwapped:
+        """The same rows without the audio column, quick to read."""
+        return AudioSwapped(self.rows.select_columns([name for name in self.rows.column_names if name != "audio"]), self.swap)
+
+
+def content_hash(dataset: Any) -> str:
+    """16 hex digits over what the model is shown and asked for: clips, prompts and answers, in their order."""
+    digest = hashlib.sha256()
+    for row in zip(dataset["id"], dataset["clip_id"], dataset["prompt"], dataset["answer"], strict=True):
+        digest.update("\x1f".join(row).encode() + b"\x1e")
+    return digest.hexdigest()[:16]

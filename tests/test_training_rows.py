@@ -1,0 +1,173 @@
+"""Rows and batches: labels, the length check, metadata and audio controls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from training_fixtures import example, tiny_model, tone, tone_rows, tones, write_dataset
+
+from cp_paraling_qa.errors import ClipLengthError, DatasetError, TrainingError
+from cp_paraling_qa.training.collator import IGNORED, AudioQACollator
+from cp_paraling_qa.training.families import FAMILIES
+from cp_paraling_qa.training.loading import load_processor
+from cp_paraling_qa.training.rows import AudioSwapped, load_rows, refuse_unhearable, shuffled_audio, steer_metadata
+
+FAMILY = FAMILIES["qwen2_audio"]
+
+
+@pytest.fixture(scope="module")
+def processor():
+    return load_processor(tiny_model())
+
+
+def test_labels_are_the_answer_and_its_end(processor) -> None:
+    rows = tone_rows(3)  # clips of 0.5 to 0.95 s, a word and a sentence each: six lengths
+    batch = AudioQACollator(processor, FAMILY)(rows)
+    for row, ids, mask, labels in zip(rows, batch["input_ids"], batch["attention_mask"], batch["labels"], strict=True):
+        labelled = labels != IGNORED
+        assert processor.tokenizer.decode(ids[labelled]) == row["answer"] + "<|im_end|>"
+        assert (labels[labelled] == ids[labelled]).all()
+        last = int(mask.sum())
+        assert labelled[last - 1] and not labelled[last:].any()  # the end token, then nothing on the padding
+        assert not labelled[ids == processor.audio_token_id].any()
+        assert processor.tokenizer.decode(ids[~labelled & mask.bool()]).endswith("<|im_start|>assistant\n")
+
+
+def test_audio_positions_follow_the_clip(processor) -> None:
+    rows = [example("short", tone(300, 0.4), "q?", "a."), example("long", tone(300, 2.0), "q?", "a.")]
+    batch = AudioQACollator(processor, FAMILY)(rows)
+    # 25 positions a second
+    assert (batch["input_ids"] == processor.audio_token_id).sum(-1).tolist() == [10, 50]
+
+
+def test_text_rows_need_no_audio(processor) -> None:
+    text = example("none", tone(300, 0.4), "What is a tone?", "A sound.") | {"audio": None}
+    alone = AudioQACollator(processor, FAMILY)([text])
+    assert "input_features" not in alone
+    mixed = AudioQACollator(processor, FAMILY)([text, *tone_rows(1)])
+    assert mixed["input_features"].shape[0] == 2  # the two questions of the clip
+    assert (mixed["input_ids"][0] != processor.audio_token_id).all()
+
+
+def test_an_answer_that_is_no_suffix_is_refused_by_name(processor) -> None:
+    """A tokenizer that strips the text's end would shift the labels of such a row by one; the tiny one does not, so its answer is faked here."""
+    collator = AudioQACollator(processor, FAMILY)
+    row = tone_rows(1)[0]
+    collator._answer_ids = lambda row: processor.tokenizer("Another answer.<|im_end|>")["input_ids"]  # type: ignore[method-assign]
+    with pytest.raises(DatasetError, match=f"row {row['id']}: its answer does not tokenise"):
+        collator([row])
+
+
+@pytest.mark.parametrize(("change", "message"), [({"answer": "  "}, "its answer is empty"), ({"prompt": "Say <|AUDIO|>"}, "stands for audio")])
+def test_rows_that_cannot_be_trained_on_are_named(processor, change, message) -> None:
+    row = tone_rows(1)[0] | change
+    with pytest.raises(DatasetError, match=f"row {row['id']}.*{message}"):
+        AudioQACollator(processor, FAMILY)([row])
+
+
+def test_broken_audio_is_named(processor) -> None:
+    row = tone_rows(1)[0]
+    row["audio"] = {"bytes": row["audio"]["bytes"][:600], "path": None}
+    with pytest.raises(DatasetError, match=f"row {row['id']}, clip clip000: truncated"):
+        AudioQACollator(processor, FAMILY)([row])
+
+
+@pytest.mark.parametrize(("samples", "message"), [(480_001, "longer than the 30 s"), (1_599, "shorter than 0.1 s")])
+def test_the_collator_never_cuts(processor, samples, message) -> None:
+    with pytest.raises(ClipLengthError, match=f"{message}.*odd-one"):
+        AudioQACollator(processor, FAMILY)([*tone_rows(1), example("odd-one", tone(300, samples / 16_000), "q?", "a.")])
+
+
+@pytest.mark.parametrize("samples", [480_000, 1_600])
+def test_clips_at_the_limits_are_heard_in_full(processor, samples) -> None:
+    batch = AudioQACollator(processor, FAMILY)([example("edge", tone(300, samples / 16_000), "q?", "a.")])
+    assert int(batch["feature_attention_mask"].sum()) == samples // 160
+
+
+@pytest.fixture(scope="module")
+def with_odd_clips(tmp_path_factory):
+    rows = [*tone_rows(3), example("too-long", tone(300, 30.5), "q?", "a."), example("too-short", tone(300, 0.05), "q?", "a.")]
+    rows.append(example("too-long", tone(300, 30.5), "another?", "b."))
+    return load_rows(str(write_dataset(tmp_path_factory.mktemp("odd"), {"baseline": {"train": rows}})), "baseline", "train")
+
+
+def test_length_check_names_every_clip_once(processor, with_odd_clips) -> None:
+    with pytest.raises(ClipLengthError) as caught:
+        refuse_unhearable(with_odd_clips, FAMILY, processor)
+    message = str(caught.value)
+    assert message.count("too-long (30.50 s)") == 1
+    assert "too-short (0.05 s)" in message
+    assert "--drop_unhearable" in message and "clip000" not in message
+
+
+def test_dropping_counts_what_is_left_out(processor, with_odd_clips) -> None:
+    kept, dropped = refuse_unhearable(with_odd_clips, FAMILY, processor, drop=True)
+    assert dropped == {"too-long": pytest.approx(30.5), "too-short": pytest.approx(0.05)}
+    assert len(kept) == 6 and set(kept["clip_id"]) == {"clip000", "clip001", "clip002"}
+
+
+def test_several_configs_are_one_behind_the_other() -> None:
+    rows = load_rows(str(tones()), "baseline, explicit", "test")
+    assert rows["config"] == ["baseline"] * 16 + ["explicit"] * 16
+    assert "Voice:" not in rows[0]["prompt"] and "Voice:" in rows[16]["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("config", "split", "message"), [("nothing", "test", "config 'nothing'"), ("baseline", "dev", "split 'dev'"), (" , ", "test", "no config")]
+)
+def test_what_cannot_be_loaded_is_named(config, split, message) -> None:
+    with pytest.raises(DatasetError, match=message):
+        load_rows(str(tones()), config, split)
+
+
+def test_metadata_dropout_is_exact_and_repeats() -> None:
+    rows = load_rows(str(tones()), "explicit", "train")
+    dropped = steer_metadata(rows, dropout=0.25, seed=7)
+    bare = [n for n, row in enumerate(dropped.remove_columns("audio")) if row["prompt"] == row["question"]]
+    assert len(bare) == 12  # a quarter of 48
+    assert dropped["prompt"] == steer_metadata(rows, dropout=0.25, seed=7)["prompt"] != steer_metadata(rows, dropout=0.25, seed=8)["prompt"]
+    others = [n for n in range(48) if n not in bare]
+    assert [dropped["prompt"][n] for n in others] == [rows["prompt"][n] for n in others]
+
+
+def test_metadata_shuffle_shows_another_clips_block() -> None:
+    rows = load_rows(str(tones()), "explicit", "train")
+    shuffled = steer_metadata(rows, shuffle=True, seed=1)
+    for before, after in zip(rows.remove_columns("audio"), shuffled.remove_columns("audio"), strict=True):
+        block, question = after["prompt"].split("\n")
+        assert question == before["question"]
+        assert block != before["metadata"] and block in rows["metadata"]
+    assert shuffled["prompt"] == steer_metadata(rows, shuffle=True, seed=1)["prompt"]
+
+
+@pytest.mark.parametrize(("options", "message"), [({"dropout": 1.5}, "outside 0–1"), ({"dropout": 0.5}, "config explicit")])
+def test_metadata_controls_refuse_what_they_cannot_do(options, message) -> None:
+    with pytest.raises(TrainingError, match=message):
+        steer_metadata(load_rows(str(tones()), "baseline", "train"), **options)
+
+
+def test_shuffled_audio_is_another_speaker_with_another_emotion() -> None:
+    rows = load_rows(str(tones()), "baseline", "train")
+    swap = shuffled_audio(rows, 3)
+    about = {row["clip_id"]: (row["speaker_id"], row["emotion"], row["audio"]["bytes"]) for row in rows}
+    assert set(swap) == set(about)
+    assert all(about[clip][0] != about[other][0] and about[clip][1] != about[other][1] for clip, other in swap.items())
+    swapped = AudioSwapped(rows, swap)
+    assert all(swapped[n]["audio"]["bytes"] == about[swap[rows[n]["clip_id"]]][2] and swapped[n]["answer"] == rows[n]["answer"] for n in range(5))
+    assert swap == shuffled_audio(rows, 3) != shuffled_audio(rows, 4)
+
+
+def test_one_clip_has_nobody_to_swap_with(tmp_path) -> None:
+    rows = load_rows(str(write_dataset(tmp_path, {"baseline": {"train": tone_rows(1)}})), "baseline", "train")
+    with pytest.raises(TrainingError, match="one clip"):
+        shuffled_audio(rows, 0)
+
+
+def test_features_do_not_depend_on_autocast(processor) -> None:
+    """Inside a bfloat16 autocast the stock extractor raises."""
+    rows = tone_rows(1)
+    plain = AudioQACollator(processor, FAMILY)(rows)["input_features"]
+    with torch.autocast("cpu", torch.bfloat16):
+        inside = AudioQACollator(processor, FAMILY)(rows)["input_features"]
+    assert np.array_equal(plain.numpy(), inside.numpy())
