@@ -6,7 +6,7 @@ A self-report, and a label that the transcript or prosody was measured into, nev
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -44,7 +44,7 @@ def shares(opinions: Iterable[Opinion], field: str, *, sources: Collection[str] 
         >>> shares([opinion("emotion", "angry", source="human"), opinion("emotion", "anger", source="human"), opinion("emotion", "sad", source="human")], "emotion")
         {'angry': 0.6666666666666666, 'sad': 0.3333333333333333}
     """
-    weight: Counter[str] = Counter()
+    weight: dict[str, float] = defaultdict(float)
     names: dict[str, str] = {}
     for vote in _votes(opinions, field, sources):
         value = vote["value"]

@@ -19,7 +19,8 @@ PLAIN_EVERY: Seconds = 10.0
 class Tick(Protocol):
     """Called with how many more are done, and a note that stands behind the bar."""
 
-    def __call__(self, more: int, note: str = "") -> None: ...
+    def __call__(self, more: int, note: str = "") -> None:
+        """Moves the bar on."""
 
 
 class Screen:

@@ -238,11 +238,10 @@ def opinion(field: str, value: str | None = None, *, source: Source, **more: Any
     row = Opinion(field=field, value=None, score=None, probability=None, start=None, end=None, source=source, rater=None, revision=None, license=None)
     if unknown := set(more) - set(row):
         raise LabelError(f"an opinion has no {', '.join(sorted(unknown))}")
-    row.update(more)  # type: ignore[typeddict-item]
+    row.update(more)  # type: ignore[typeddict-item]  # the keys are checked one line above
     for key in ("score", "probability", "start", "end"):
         row[key] = null_nan(row[key])  # type: ignore[literal-required]
-    for key in ("score", "probability"):
-        number = row[key]  # type: ignore[literal-required]
+    for key, number in (("score", row["score"]), ("probability", row["probability"])):
         if number is not None and not 0 <= number <= 1:
             raise LabelError(f"{field} {key} {number:g} is outside 0–1")
     if value is not None:

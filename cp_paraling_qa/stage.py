@@ -50,8 +50,11 @@ class Stage(Protocol):
     name: str
     version: int
     schema: pa.Schema
-    config: dict[str, Any]
     drops: list[Drop]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All that shapes the rows, JSON-able."""
 
     def setup(self) -> None:
         """Loads what is heavy; called once in each process that works."""

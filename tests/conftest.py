@@ -10,6 +10,15 @@ os.environ["WANDB_MODE"] = "disabled"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.pop("OPENAI_API_KEY", None)
 
+import atexit
+import shutil
+import tempfile
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # one cache for the whole run, and never the user's own
+    os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="cpqa-tests-")
+    os.environ["HF_DATASETS_CACHE"] = os.path.join(os.environ["HF_HOME"], "datasets")
+    atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
+
 import json
 from pathlib import Path
 
