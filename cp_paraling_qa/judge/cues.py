@@ -1,0 +1,212 @@
+"""The English that decides what a mentioned label is worth: negation, contrast, report, hedge, hint, refusal.
+
+Patterns run over a text as `claims.normalise` leaves it: lower case, contractions opened ("isn't" → "is not"), every token set apart by one space, and every
+label word replaced by §, so that a pattern sees the frame around a mention and never its word. `BEFORE` patterns are matched at the end of what precedes a
+mention in its clause, `AFTER` patterns at the start of what follows it in its sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from re import Pattern
+
+M = "§"
+"""Stands for any label word."""
+
+_EMOTION = r"(?:emotions?|emotional (?:content|tone|expression|coloring|colouring)|feelings?)"
+
+
+def _any(*words: str) -> str:
+    return "(?:" + "|".join(words) + ")"
+
+
+REWRITES: list[tuple[Pattern[str], str]] = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        # politeness and idioms that use emotion words without meaning them
+        (r"\b(?:happy|glad|pleased|delighted|excited) to (?:help|assist|answer|analy[sz]e|provide|listen|share)\b", "willing"),
+        (r"\bi(?: am|) afraid\b|\bi fear\b", "regrettably"),
+        (r"^(?:sadly|happily|surprisingly|amazingly|shockingly|gladly|thankfully|hopefully)\b(?= ,)|\b(?:un)?surprisingly\b", "indeed"),
+        (r"\b(?:it is |it comes as )?no surprise(?: that)?\b|\bto (?:my|our|everyone 's|no one 's) surprise\b|\bwould not be surprised (?:if|to)\b", "indeed"),
+        (r"\b(?:for|to) (?:fear|lack) of\b", "of"),
+        # certainty that is spelled with a negation
+        (
+            r"\b(?:there is |there 's |i have |with )?(?:no|without(?: a| any)?|beyond(?: a| any)?) (?:doubt|question|mistake|denying)(?: about it| that| ,)?\b",
+            "surely",
+        ),
+        (r"\b(?:can|could) not (?:be denied|deny|help but|be missed|be mistaken|mistake)\b", "surely"),
+        (r"\b(?:undeniably|undoubtedly|unmistakably|unmistakeably|doubtless|doubtlessly)\b", "surely"),
+        (r"\b(?:nothing|none|no emotion|no one emotion) (?:but|other than|except|if not)\b", "surely"),
+        (r"\b(?:can|could) not (?:be|sound|seem) (?:any )?more\b|\bcould not be\b(?= \w+er\b)", "is very"),
+        (
+            r"\b(?:can|could|does|do|did)? ?(?:not|barely|hardly|scarcely) (?:even )?(?:contain|hide|conceal|suppress|hold back|control|mask|disguise)\b",
+            "shows",
+        ),
+        (r"\b(?:never|rarely|seldom) (?:have i )?(?:heard|seen|met) (?:such|anyone so|anything so|someone so|anyone more|a more|anybody so)\b", "surely"),
+        (r"\b(?:nothing|nobody|no one) (?:could |can |will )?\w+ (?:him |her |them )?(?=(?:more |\w+er\b))", "surely "),
+        (r"\bnever (?:been|sounded|felt) (?:so|this|more)\b", "is very"),
+        (r"\bnot (?:only|just|merely|simply|solely)\b(?! (?:be|do|the|a)\b)(?=.* but\b)", "both"),
+        (r"\bnot (?:only|just|merely|simply|solely)\b(?! (?:be|do|the|a)\b)", "partly"),
+        (
+            r"\bif (?:i|we) (?:had to|have to|must|were to|was to|should)(?: \w+){1,3}?(?= [,:]| §| it| that| i )|\bif (?:anything|pressed|forced|you ask me|i am honest)\b",
+            "perhaps",
+        ),
+        (r"\bas (?:if|though)\b", "that"),
+        (r"\bif not\b", "or even"),
+        # no emotion at all is what a neutral voice shows
+        (
+            r"\b(?:no|without(?: any| much)?|not (?:\w+ ){0,2}(?:any|much|a lot of)|not|little(?: to no)?|(?:lack|lacks|lacking)(?: of| in)?(?: any)?"
+            r"|(?:devoid|void|free|absence) (?:of|from)(?: any)?)"
+            r" (?:(?:strong|particular|specific|clear|obvious|real|apparent|noticeable|evident|marked|special|discernible|significant|distinct|great|overt) )*"
+            rf"{_EMOTION}\b(?! (?:other|but|except|can|could|such))",
+            "emotionless",
+        ),
+        (r"\bnot (?:very |particularly |especially |at all |really )?emotional\b", "emotionless"),
+        # comparisons: what loses is negated
+        (r"\bless (\w+) than (\w+)\b", r"not \1 , \2"),
+        (r"\bnot (?:so|as) (?:much )?(\w+) (?:as|but) (\w+)\b", r"not \1 , \2"),
+        (r"\bmore than (?=a (?:hint|trace|touch|little|bit))(?:a (?:hint|trace|touch|little|bit) (?:of )?)", ""),
+        (r"\b(is|are|sounds?|seems?|was|were|being) more than\b", r"\1 very"),
+        (r"\b(?:more|rather|closer to|nearer to) ((?:\w+ ){1,4}?)than(?: to)?\b", r"rather \1, not"),
+        (r"\b(?:rather|other|more|sooner) than\b|\b(?:instead|in place) of\b|\b(?:as )?opposed to\b|\bas against\b|\bin contrast to\b|\bin lieu of\b", ", not"),
+        # negations of many words
+        (r"\b(?:hard|difficult|impossible) to (?:believe|imagine|accept|see how)\b", "not"),
+        (
+            r"\b(?:it )?(?:is|would be|seems|was) (?:\w+ )?(?:wrong|incorrect|inaccurate|speculation|speculative|a mistake|misleading|false|unfair|premature|an exaggeration|not (?:right|correct|accurate|fair)) to (?:say|call|claim|describe|label|assume|think|conclude)\b",
+            "not",
+        ),
+        (
+            r"\b(?:anything but|far from|(?:is|are) a far cry from|by no means|in no way|no longer|nowhere near|not by any means|the opposite of|opposite of|the furthest thing from"
+            r"|absence of|(?:free|devoid|void) (?:of|from)|lack of|lacks|lacking(?: in)?|lack|fails? to|failing to|failed to|(?:stop|stops|stopped|ceased?) (?:being|sounding)"
+            r"|(?:rule|rules|ruled|ruling) out|excludes?|excluding|except(?: for)?|unlike|hardly|barely|scarcely|den(?:y|ies|ied|ying)|unlikely (?:that|to be)|improbable that"
+            r"|doubt(?:s|ful)?(?: that| if| whether| it is)?|zero|nothing like|none of the|non|minus)\b",
+            "not",
+        ),
+        (r"\b(?:cannot|can not)\b", "can not"),
+    )
+]
+"""Applied in this order before label words are looked up (the words that they contain are no mentions)."""
+
+BOUNDARY = re.compile(
+    r" (?:[,;:()|]|but|yet|however|although|though|albeit|whereas|while|whilst|despite|nevertheless|nonetheless|therefore|thus|hence|because|so(?= (?:i|he|she|it|they|the|this|my)\b)|then|notwithstanding"
+    r"|and(?= (?:he|she|it|they|the|i|his|her|is|was|sounds|seems|speaks|feels|appears|has|shows|expresses|conveys)\b)) "
+)
+"""Where a clause ends."""
+
+REFUSAL = re.compile(
+    r"\b(?:(?:can|could|am|is|are|do|does|was|were|be) not (?:\w+ ){0,3}?|un|in)(?:able to|possible to|capable of|feasible to)\b"
+    r"|\b(?:can|could) not (?:\w+ ){0,2}?(?:determine|tell|identify|say|know|infer|detect|assess|recogni[sz]e|listen|hear|access|process|analy[sz]e|provide|judge|discern|answer|help|be"
+    r" (?:\w+ )?(?:determined|identified|inferred|known|told|said|assessed|detected|judged|ascertained|established|recogni[sz]ed)|confirm|conclude|make out|classify|decide|perceive|ascertain"
+    r"|comment|respond|understand|guess|label|pinpoint|verify|interpret|speculate|assist|name|give|choose|pick|distinguish|evaluate|comply|really tell)\b"
+    r"|\b(?:impossible|unable|hard|difficult|tricky|not enough \w+|insufficient \w+|not possible|not able|too short|too noisy|too \w+) to (?:\w+ ){0,2}?"
+    r"(?:determine|tell|identify|say|know|infer|detect|assess|recogni[sz]e|judge|discern|answer|decide|classify|hear|make|be|understand|guess|label|pinpoint|distinguish|provide|listen|process|access)\b"
+    r"|\bdo(?:es)? not (?:really |actually )?(?:know|provide|specify|mention|indicate|give|contain|have (?:access|enough|sufficient|the ability|ears|information))\b"
+    r"|\b(?:no idea|not (?:entirely |quite |really |completely |at all |fully |100 % )?(?:sure|certain|clear|known|specified|mentioned|provided|given|stated|applicable|enough (?:information|context"
+    r"|evidence|data)|sufficient)|unsure|unclear|uncertain|unknown|undetermined|indeterminate|undeterminable|inconclusive|ambiguous|insufficient (?:information|context|data|evidence)|n / a"
+    r"|inaudible|unintelligible|no audio|no (?:information|clear (?:answer|indication|evidence))|without (?:hearing|listening|access|the audio|more)|refuse|decline|will not|would rather not"
+    r"|prefer not|anyone 's guess|who knows|as an? (?:ai|language|large|text)|cannot be)\b"
+)
+REFUSAL_ENDS = re.compile(
+    r" (?:but|however|yet|although|though|still|nevertheless|nonetheless|;|,(?= (?:maybe|perhaps|possibly|probably|likely|i|it|he|she|they|the|my|so|most|surely)\b)|,(?= (?!or |and )(?:\w+ )?§ (?:maybe|perhaps|probably|possibly|i (?:think|guess|suppose|would)|[.!?]))"
+    r"|and(?= (?:i (?:would|think|guess)|my)\b)) "
+)
+"""From here on, what the same sentence claims counts again."""
+
+QUESTION = re.compile(r"^(?:so |and |question : )?(?:is|are|was|were|does|do|did|could|can|would|should|what|which|how|who|whose|why|will|has|have)\b")
+
+NEGATOR = re.compile(r"\b(?:not|never|nor|neither|without|none|nobody|nothing|no(?! [,;:.!]| $|$))\b(?! (?:sure|certain|to mention)\b)")
+NEGATION_BAR = re.compile(
+    r" (?:[,;:()]|but|yet|however|although|though|while|so(?= (?:i|he|she|it|they|the|this|my)\b)|whereas|therefore|just|simply|instead|despite|(?<!not )because) "
+)
+"""What a negation does not reach across."""
+AFTER_NEGATION = re.compile(
+    r"^ (?:, which )?(?:(?:emotions?|labels?|options?|tone|feeling|here|itself|as an emotion|voice) )?"
+    r"(?:(?:is|was|are|were|does|do|did|would|can|could|seems?|appears?|has|may|will|might|to be|be|being|have|been|should) ){0,3}"
+    r"(?:(?:clearly|definitely|really|certainly|just|probably|quite|very|highly|rather|also|be|been|therefore|thus|so|seems?|too|completely|entirely|simply) ){0,3}"
+    r"(?:(?:not|never) (?:\w+ ){0,2}(?:present|evident|detected|detectable|it|the (?:right|correct|answer|emotion|case|label|one)|heard|there|likely|possible|correct|right|audible|apparent|fit|appear"
+    r"|match|seem|an option|expressed|conveyed|visible|found|shown|what|supported|indicated|here|noticeable|accurate|applicable|plausible|felt|in|at all|$|[.,;!])"
+    r"|unlikely|not(?= [.;!]| $|$)|out of the (?:question|picture)|absent|excluded|wrong|incorrect|inaccurate|missing|lacking|nowhere|less likely|ruled out|implausible|mistaken|eliminated|false|improbable|discarded|rejected)"
+)
+
+BEFORE: list[tuple[Pattern[str], float, str]] = [
+    (re.compile(rf"\b(?:hints?|traces?|touch(?:es)?|tinges?|under ?tones?|overtones?|undercurrents?|shades?|notes?|whiff|glimmers?|flickers?|edge|streaks?|dash|suggestions?|twinge|pinch|residue|vestiges?|veneer|semblance) of (?:\w+ ){{0,3}}(?:{M} (?:\w+ )?(?:and|or) )*$"), 0.0, "only a hint"),
+    (re.compile(r"\b(?:tinged|laced|tinted|colou?red|touched|flavou?red|hinting at|hints at|hint at) (?:with |by )?(?:\w+ ){0,2}$"), 0.0, "only a hint"),
+    (re.compile(r"\b(?:pretend(?:s|ing|ed)? (?:to be|that|to)|feign(?:s|ing|ed)|fak(?:e|es|ing|ed)|tr(?:ies|ying|ied) to (?:be|sound|seem|appear|stay|remain|act|look)|wants? to (?:be|sound|seem|appear)) (?:\w+ ){0,3}$"), 0.0, "pretended"),
+    (re.compile(r"\b(?:i am|i feel|i was|we are|i felt|i get|i got|i became) (?:(?:so|very|really|just|too|quite|feeling|a|bit|little|extremely|pretty|such|only|still|truly|absolutely|totally|completely|all|both|now|also|always) )*$"), 0.0, "speaks in the first person"),
+    (re.compile(r"\b(?:whether|if|unless|in case|suppos(?:e|ing)|imagine|assuming|were (?:he|she|they|the speaker)|had (?:he|she|they|the speaker)) .*$"), 0.0, "a condition"),
+    (re.compile(r"\b(?:used to be|(?:one|some|people|many|others|you|they) (?:would|might|could|may) (?:\w+ )?(?:say|call|think|hear|expect|guess|answer|argue|believe)|once|previously|formerly|earlier|thought|guess(?:ed) (?:at )?first|mistaken(?:ly)?(?: for)?|mistake (?:it|this|him|her) for|confused? (?:it )?with|at first(?: glance)?|initially|on the surface|superficially|first impression|considered|might expect|would expect|expect(?:ed|s)?|supposed to|might seem|may seem|might appear|may appear|may sound|might sound|could seem|could appear|could sound|would seem|seemed|seemingly|tempting to say|typically|usually|often|generally|ordinarily|commonly) (?:\w+ ){0,6}$"), 0.75, "a candidate"),
+    (re.compile(r"\b(?:because|due to|caused by|owing to|thanks to|on account of) .*$"), 1.0, "a cause"),
+    (re.compile(r"\b(?:although|though|despite|in spite of|albeit|while|whilst|notwithstanding|regardless of|even) (?:\w+ ){0,14}$"), 1.0, "a concession"),
+    (re.compile(r"\b(?:slightly|somewhat|a bit|a little(?: bit)?(?: of)?|bit of|mild(?:ly)?|some|slight|faint(?:ly)?|part(?:ly|ially)|underlying|secondary|bordering on|verging on|leaning(?: towards?)?|turning|almost|nearly|subtle|subtly|elements? of|a degree of|vaguely|marginally|to a lesser (?:extent|degree)|lesser|secondarily|occasional(?:ly)?|sometimes|moments of|bursts of|less|minor|a tad) (?:\w+ )?$"), 1.25, "in part"),
+    (re.compile(r"\b(?:may|might|could|possibly|perhaps|maybe|potentially|possible|conceivably|can be|can|possibility) (?:\w+ ){0,6}$"), 1.5, "hedged"),
+]  # fmt: skip
+"""What a mention is worth at most, by what stands before it; 2 is a plain claim."""
+
+AFTER: list[tuple[Pattern[str], float, str]] = [
+    (re.compile(r"^ (?:under ?tones?|overtones?|tinges?|undercurrents?|tinged(?! (?:with|by))|hints?)\b"), 0.0, "only a hint"),
+    (re.compile(r"^ (?:(?:\w+ )?(?:news|story|stories|tale|memor(?:y|ies)|childhood|events?|birthday|ending|movies?|films?|songs?|music|party|anniversary|holidays?|hour|bosses|boss|customers?|clients?|child|children|kids?|friends?|neighbou?rs?|mother|father|mom|dad|wife|husband|brother|sister|colleagues?|listeners?|audience|crowd|mob|dog|parents?|letter|couple|baby|topic|subject|theme|situation|occasion|thoughts?|background|circumstances?|face|day|days|times|place)\b|days?\b)"), 0.0, "said of something else"),
+    (re.compile(r"^ (?:\w+ )?(?:speakers?|person|people|voices?|tone|speech|individuals?|someone) (?:would|typically|usually|often|generally|tends?|is usually|might|could)\b"), 0.25, "a general remark"),
+    (re.compile(r"^ (?:\w+ )?(?:words|wording|text|transcript|content|lyrics|sentence|message|statement|language|phrase|phrases|script|vocabulary)\b(?! (?:by|in|with) (?:a|an|his|her|the|their) )"), 0.5, "said of the words"),
+    (re.compile(r"^ (?:(?:is|was|would be|seems|might be|could be|may be|are) (?:\w+ )?(?:possible|conceivable|plausible|an option|a possibility|second(?:ary)?|less(?:er)?|weaker|minor)|(?:takes|comes) second)\b"), 1.25, "a candidate"),
+]  # fmt: skip
+
+REPORT = re.compile(
+    r"(?<!i )(?<!would )(?<!to )(?<!could )(?<!might )"
+    r"\b(?:says|said|saying|claims|claiming|claimed|tells|telling|told|stat(?:es|ed|ing) (?:that|he|she|they)|stat(?:es|ing)|mentions|mentioned|mentioning|talk(?:s|ing|ed)? (?:about|of)|sp(?:eaks|eaking|oke|eak) (?:about|of)"
+    r"|discuss(?:es|ing|ed)|describ(?:es|ing)|recall(?:s|ing|ed)|recount(?:s|ing|ed)|narrat(?:es|ing|ed)|asks|asking|asked|wonders|wondering|admits|admitting|insists|insisting|quotes|quoting|quoted|sings about"
+    r"|explain(?:s|ing) (?:that|why|how)|complain(?:s|ing)? (?:about|that)|repeats|the words?|accus(?:es|ing) \w+ of|apologi[sz]es for|thanks|wishes|declares|declaring|announces|announcing|"
+    r"professes|professing|assures|assuring|swears|argues that|maintains that|utters|uttering|exclaims|exclaiming|transcript(?: reads| is)?|they say|words are|reads)"
+    r" (?:[\w'§]+ ){0,9}$"
+)
+REPORT_ENDS = re.compile(
+    r" (?:[,;:()]|but|yet|although|though|while|despite|in an?|with|in(?= (?:\w+ )?§)|in (?:his|her|the|their)|(?:\w+ )?(?:tone|voice)|sounding|even) "
+)
+VOICE = re.compile(
+    r"\b(?:tone|voice|pitch|prosody|delivery|acoustics?|pace|sound|vocal|intonation|speech|way|manner|audio|cues?|recording|tempo|emotion|label) (?:\w+ ){0,2}$"
+)
+"""Before a verb of saying: then it is the voice that tells, not the words."""
+
+WORDS_SUBJECT = re.compile(
+    r"\b(?:words|wording|text|transcript|content|lyrics|sentences?|semantics|meaning|message|statement|literal(?:ly)?|language|phrases?|script|lexical \w+|dialogue|what (?:he|she|they|the speaker) says?|vocabulary|topic|story|lines?)"
+    r" (?!.*\b(?:voice|tone|speaker|prosody|delivery)\b)(?:[\w']+ ){0,6}$"
+)
+OTHERS = re.compile(
+    r"\b(?<!of )(?<!like )(?:boss|friends?|mother|mom|mum|father|dad|wife|husband|brother|sister|children|child|kids?|sons?|daughter|customers?|clients?|colleagues?|coworkers?|listeners?|audience|interviewer|neighbou?rs?|teacher|parents?"
+    r"|crowd|others|other (?:person|speaker|one|man|woman)|someone|somebody|everybody|everyone|music|background|interlocutor|partner|girlfriend|boyfriend|dog|family|people|cat|baby|team|manager|roommate)"
+    r" (?:, )?(?:(?:who|that|was|is|are|were|will|would|might|may|has|had|been|have|seems?|sounds?|feels?|gets?|got|became|looks?|being|felt|made|so|very|really|also|not) )+(?:\w+ )?$"
+    r"|\b(?:makes?|making|made|keeps?|leaves?) (?:the |his |her |their |its |any )?(?:listeners?|audience|him|her|them|me|us|others|people|everyone|\w+ (?:friend|boss|mother|father|wife|husband|partner)) (?:\w+ )?$"
+)
+ADDRESSEE = re.compile(
+    r"\b(?:(?:talk|speak(?!er)|chat|argu|yell|shout|complain|convers|respond|repl|spoke|apologi[sz]|listen)\w* (?:\w+ ){0,2}?(?:to|with|about|at|of|for)"
+    r"|(?:interview|address|comfort|consol|confront|interrupt|greet|call|thank|scold|lectur|reassur|ask)(?:s|es|ed|ing)?) "
+    r"(?:(?:a|an|the|his|her|another|some|that|this|their|one) )?(?:\w+ )?$"
+)
+"""The person spoken to or about is not the speaker: matters where the label space is gender."""
+
+CONTRAST = re.compile(
+    r" (?:but|however|yet|nevertheless|nonetheless|instead|still ,|whereas|although|though|despite|in fact|actually|in reality|in truth|really|except that|only|only that|on the other hand|on closer listening) "
+)
+STRONG = re.compile(
+    r"\b(?:actually|in fact|in reality|in truth|truly|truthfully|answer (?:is|would be)|answer|final(?:ly)?|therefore|thus|hence|in conclusion|conclusion|conclude(?: that)?|in summary|in short|summary|ultimately|in the end|all in all"
+    r"|on balance|all things considered|i (?:would |will )?(?:still |rather |just )?(?:choose|chose|pick|picked|select|selected|go with|settled? on|stay with|stick (?:with|to)|opt for|vote for|lean towards?|classify|label|call|guess|say)|going with|best (?:described|characteri[sz]ed|labell?ed|summari[sz]ed|guess|fit|match)"
+    r"|overall|most (?:likely|probably|consistent|closely|accurately|prominent|prominently|of all)|more (?:likely|probably|plausibly?|accurately|like)|mostly|mainly|primar(?:y|ily)|predominant(?:ly)?|chiefly|largely|above all|first and foremost|dominant"
+    r"|main|principal(?:ly)?|core|strongest|key emotion|now|or rather|i mean|correction|scratch that|wait|on second thoughts?|prevailing|leading|boxed|surely|essentially|genuinely|first choice|underneath|deep down|beneath|true emotion|real emotion|"
+    r"classified as|categori[sz]ed as|identified as|labell?ed as|so it is|so this is|so the)\b(?! hints?)"
+)
+"""What follows is the answer's last or leading word; worth 3."""
+STRONG_AFTER = re.compile(
+    r"^ (?:(?:emotions?|label|tone|option|feeling|here) )?(?:(?:is|seems?|looks?|sounds?|appears?|fits?|would be|being|as|clearly|to be|still|remains?|feels?|are|may be|might be|probably|much|far|by far|comes|stands|it) ){0,4}(?:the )?(?:my )?"
+    r"(?:best|better|more likely|most likely|likeliest|likelier|strong(?:er|est)|dominant|dominat(?:es|ing|ed)|predominat(?:es|ing)|predominant|prevail(?:s|ing)|wins?|winning|final|more (?:plausible|probable|fitting|apt|accurate|prominent|evident|apparent|consistent)"
+    r"|most (?:\w+)|main|primary|correct|right|out on top|out|my (?:answer|choice|pick|guess)|answer|overall|over all|above all|it is|leads?|does(?= [.,;!]))\b"
+)
+KEYED = re.compile(
+    r"\b(?:emotions?|label|answer|gender|sex|sentiment|class|category|prediction|predicted|result|verdict|output|conclusion|tone|mood|response|final|speaker|voice|style|affect|choice|arousal|level|accent|type|tag|feeling|guess|classification) (?:label |is |answer |emotion |tag )?[:=] (?:(?:very|the|a|an|quite|clearly|option|[abcdefgh1-9] [).:]) )*$"
+)
+ENUMERATION = re.compile(
+    r"\b(?:options?|choices?|candidates?|possible (?:labels?|emotions?|answers?|class(?:es)?)|categories|choose (?:from|between|among)|choosing (?:from|between|among)|(?:one )?of the following|among(?:st)?|list of|labels|set of|possibilities|between|out of|^of)\b"
+)
+COORDINATION = re.compile(rf"^ (?:(?:,|and|or|nor|&|/|also|both|as well as|plus|{M}|very|a|even|either|extremely|to|mixed with|combined with) )*$")
+OR_LIST = re.compile(rf"^ (?:(?:,|{M}|a|an|any|the|very|even) )*(?:or|nor) (?:(?:even|any|the|very|a|an|of) )*$")
+AND_DIRECT = re.compile(r"^ (?:and|or|nor|/) (?:any |the |even |of )?$")
+ALSO = re.compile(r"\b(?:also|too|as well|equally|at the same time|simultaneously|with)\b")
+SELF_CORRECTION = re.compile(r"(?:^| )(?:no ,|no wait|wait|or rather|i mean|correction|scratch that|on second thoughts?|nope ,|not quite ,|no -|no :|hold on) ")

@@ -1,0 +1,170 @@
+"""A judge's reply → a score, or the reason why there is none.
+
+A reply counts only as the contract has it: one JSON object {"explanation": string, "score": integer}. Lenient parsers (last number, first number, "Rating: 4")
+were measured to be right in 4 to 10 of 18 typical replies, and silently wrong in the rest; so nothing here guesses, and every refusal has a countable reason.
+
+Text that is quoted inside a JSON string is data: the scanner steps over whole objects, parsed or not, and never looks for a verdict within one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+Scale = tuple[int, int]
+
+NO_REPLY = "no reply"
+EMPTY = "empty reply"
+NOT_STOPPED = "reply did not end by itself"
+CUT = "reply is cut"
+MALFORMED = "malformed JSON"
+NO_OBJECT = "no JSON verdict"
+NO_SCORE = "no score in the verdict"
+NO_EXPLANATION = "no explanation in the verdict"
+NOT_INTEGER = "score is not an integer"
+OUT_OF_RANGE = "score outside the scale"
+CONFLICT = "two different verdicts"
+
+_OPENING = re.compile(r'\{(?=\s*")')
+_SCORE_LIKE = re.compile(r'"score"\s*:\s*["\d-]')
+_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a reply comes to.
+
+    Attributes:
+        score: an integer within the scale, or None: unscored.
+        reason: None for a scored reply; else one of the short phrases of this module, to be counted.
+        explanation: the judge's words, where the reply held any.
+    """
+
+    score: int | None
+    reason: str | None = None
+    explanation: str | None = None
+
+
+class _Duplicate(ValueError):
+    """One key twice in an object, with two values: JSON leaves open which counts."""
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found and found[key] != value:
+            raise _Duplicate(key)
+        found[key] = value
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+# strict=False lets a bare line break stand inside a string, as models without an enforced schema write it
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant, strict=False)
+
+
+def _object_end(text: str, start: int) -> int | None:
+    """Where the brace at `start` closes, counting strings as JSON does; None if it never does."""
+    depth, inside, i = 0, False, start
+    while i < len(text):
+        char = text[i]
+        if inside:
+            if char == "\\":
+                i += 1
+            elif char == '"':
+                inside = False
+        elif char == '"':
+            inside = True
+        elif char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                return i + 1
+        i += 1
+    return None
+
+
+def _scan(reply: str) -> Iterable[dict[str, Any] | str]:
+    """Every object at the top level of the reply: parsed, or the reason why it does not parse."""
+    at = 0
+    while match := _OPENING.search(reply, at):
+        start = match.start()
+        try:
+            value, at = _DECODER.raw_decode(reply, start)
+        except _Duplicate:
+            yield CONFLICT
+            return
+        except (ValueError, RecursionError):
+            end = _object_end(reply, start)
+            if end is None:
+                yield CUT
+                return
+            # a form such as {"explanation": string, "score": integer} is prose; what gives a score but does not parse is a verdict that we may not skip
+            if _SCORE_LIKE.search(reply, start, end):
+                yield MALFORMED
+            at = end
+            continue
+        yield value
+
+
+def _check(found: dict[str, Any], scale: Scale) -> Verdict:
+    explanation = found.get("explanation")
+    words = explanation if isinstance(explanation, str) else None
+    score = found.get("score")
+    if score is None:
+        return Verdict(None, NO_SCORE, words)
+    if isinstance(score, bool) or not isinstance(score, int):
+        return Verdict(None, NOT_INTEGER, words)
+    if not scale[0] <= score <= scale[1]:
+        return Verdict(None, OUT_OF_RANGE, words)
+    if words is None:
+        return Verdict(None, NO_EXPLANATION, None)
+    return Verdict(score, None, words)
+
+
+def parse_verdict(reply: str | None, *, scale: Scale = (0, 5), finish_reason: str | None = "stop") -> Verdict:
+    """Read one verdict out of a judge's reply.
+
+    A fence or prose around the one object is fine, and so is a leading <think> block; objects with neither key are passed over. The same score given twice is
+    one verdict, two scores are none. An integer is an integer: 4.0, "4" and true are refused, since a judge that leaves the contract once cannot be trusted
+    to have meant it.
+
+    Args:
+        reply: the text; None where there was no reply.
+        scale: lowest and highest score, both allowed.
+        finish_reason: what the endpoint says; anything but "stop" (None too) leaves the reply unscored.
+
+    Returns:
+        A score within the scale, or None with a reason.
+
+    Example:
+        >>> parse_verdict('Here: {"explanation": "names the emotion", "score": 4}').score
+        4
+        >>> parse_verdict("Rating: 4/5")
+        Verdict(score=None, reason='no JSON verdict', explanation=None)
+    """
+    if not isinstance(reply, str):
+        return Verdict(None, NO_REPLY)
+    if finish_reason != "stop":
+        return Verdict(None, NOT_STOPPED)
+    reply = _THOUGHT.sub("", reply)
+    if not reply.strip():
+        return Verdict(None, EMPTY)
+    verdicts: list[Verdict] = []
+    for found in _scan(reply):
+        if isinstance(found, str):
+            return Verdict(None, found)
+        if "score" in found or "explanation" in found:
+            verdicts.append(_check(found, scale))
+    if not verdicts:
+        return Verdict(None, NO_OBJECT)
+    if len({(verdict.score, verdict.reason) for verdict in verdicts}) > 1:
+        return Verdict(None, CONFLICT)
+    return verdicts[0]
