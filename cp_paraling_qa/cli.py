@@ -257,10 +257,11 @@ def score(
 
     Example: cpqa score predictions.jsonl --judge-base-url http://localhost:8000/v1 --judge-model Qwen/Qwen3-32B
     """
-    from cp_paraling_qa.judge.scorefile import judge_config, render, score_file
+    from cp_paraling_qa.judge.endpoint import judge_for
+    from cp_paraling_qa.judge.scorefile import render, score_file
     from cp_paraling_qa.stage import write_json
 
-    with judge_config(judge_base_url, judge_model, embedded=embedded_judge, cache=predictions.parent / "judge-cache.sqlite") as judge:
+    with judge_for(judge_base_url, judge_model, embedded=embedded_judge, cache=predictions.parent / "judge-cache.sqlite") as judge:
         result = score_file(predictions, judge=judge)
     place = out or predictions.with_name("scores.json")
     write_json(place, result)

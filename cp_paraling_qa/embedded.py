@@ -62,11 +62,12 @@ def weights_path() -> Path:
 
 
 @contextlib.contextmanager
-def embedded_llm(*, threads: int = 2, parallel: int = 1, port: int = 0) -> Iterator[EmbeddedLLM]:
+def embedded_llm(*, threads: int = 1, parallel: int = 1, port: int = 0) -> Iterator[EmbeddedLLM]:
     """Serve the embedded LLM on loopback for the length of a `with` block.
 
     Args:
-        threads: CPU threads it computes with.
+        threads: CPU threads it computes with. Two gain a fifth on two idle cores, but lose a factor of ten as soon as anything else computes there: they wait for each
+            other many times a token.
         parallel: requests it answers at the same time; more than one makes replies depend on what else is under way.
         port: 0 picks a free one.
 

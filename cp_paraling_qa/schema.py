@@ -240,7 +240,7 @@ def opinion(field: str, value: str | None = None, *, source: Source, **more: Any
         raise LabelError(f"an opinion has no {', '.join(sorted(unknown))}")
     row.update(more)  # type: ignore[typeddict-item]  # the keys are checked one line above
     for key in ("score", "probability", "start", "end"):
-        row[key] = null_nan(row[key])  # type: ignore[literal-required]
+        row[key] = null_nan(row[key])  # the keys were checked one line above
     for key, number in (("score", row["score"]), ("probability", row["probability"])):
         if number is not None and not 0 <= number <= 1:
             raise LabelError(f"{field} {key} {number:g} is outside 0–1")

@@ -11,13 +11,12 @@ Every arm answers the same direct (template) and contextual (LLM-written) questi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cp_paraling_qa.judge.judging import Judge
 from cp_paraling_qa.stage import Row
-
-Judge = Callable[[list[list[dict[str, str]]]], Sequence[str | None]] | Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def is_contextual(row: Mapping[str, Any]) -> bool:
     return row["kind"] in ("pqa", "cpqa")
 
 
-def score_arm(name: str, predictions: Sequence[Row], label_space: Sequence[str], *, judge: Judge = None, judged: int | None = None) -> ArmScore:
+def score_arm(name: str, predictions: Sequence[Row], label_space: Sequence[str], *, judge: Judge | None = None, judged: int | None = None) -> ArmScore:
     """Scores one arm's predictions: label metrics on direct emotion questions, the judge on contextual ones.
 
     Args:

@@ -163,9 +163,9 @@ def _score(
 ) -> tuple[list[ArmScore], dict[str, ArmScore], str]:
     """Scores every arm with the embedded LLM as judge."""
     from cp_paraling_qa.embedded import EMBEDDED_MODEL
-    from cp_paraling_qa.judge.scorefile import judge_config
+    from cp_paraling_qa.judge.endpoint import judge_for
 
-    with judge_config(None, None, embedded=True, cache=run / "cache" / "judge.sqlite") as judge, screen.bar("judging", len(ARMS) + len(before)) as tick:
+    with judge_for(None, None, embedded=True, cache=run / "cache" / "judge.sqlite") as judge, screen.bar("judging", len(ARMS) + len(before)) as tick:
         untrained = {}
         for arm in ARMS[:2]:
             untrained[arm.test] = score_arm("untrained", before[arm.test], labels, judge=judge, judged=judged)
