@@ -1,0 +1,118 @@
+"""The commands as a user types them: help, errors in one line with exit code 2, and a build from flags, from a recipe and from Python."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import soundfile
+import yaml
+from conftest import voice, write_folder_corpus
+
+import cp_paraling_qa
+from cp_paraling_qa.cli import app
+from cp_paraling_qa.recipe import Recipe
+
+
+def cpqa(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "cp_paraling_qa.cli", *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
+
+
+def names():
+    return [command.name or command.callback.__name__ for command in app.registered_commands]
+
+
+def test_every_command_has_help_with_an_example():
+    from typer.testing import CliRunner
+
+    assert names() == ["corpus", "annotate", "generate", "assemble", "build", "tiny-model", "score", "demo"]
+    for name in names():
+        result = CliRunner().invoke(app, [name, "--help"])
+        assert result.exit_code == 0 and f"Example: cpqa {name}" in result.stdout, name
+
+
+def test_the_stages_one_by_one_build_what_build_builds(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")
+    run = tmp_path / "steps"
+    for arguments in (("corpus", "folder", root, "--run", run), ("annotate", run), ("generate", run, "--no-llm"), ("assemble", run, "--test-speakers", "s1")):
+        done = cpqa(*arguments)
+        assert done.returncode == 0, done.stderr
+    assert 'load_dataset("' in done.stderr and "baseline" in done.stderr
+    whole = cpqa("build", "--corpus", "folder", "--root", root, "--run", tmp_path / "whole", "--no-llm", "--test-speakers", "s1")
+    assert whole.returncode == 0, whole.stderr
+    data = [json.loads((folder / "dataset/_stage.json").read_text())["data"] for folder in (run, tmp_path / "whole")]
+    assert data[0] == data[1]  # the hash of every byte
+
+
+def test_the_written_recipe_reproduces_the_run_and_flags_override_it(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")
+    first = cpqa("build", "--corpus", "folder", "--root", root, "--run", tmp_path / "a", "--no-llm", "--metadata-numbers")
+    assert first.returncode == 0, first.stderr
+    again = cpqa("build", "--recipe", tmp_path / "a/recipe.yaml", "--run", tmp_path / "b")
+    assert again.returncode == 0, again.stderr
+    records = [json.loads((tmp_path / name / "dataset/_stage.json").read_text()) for name in "ab"]
+    assert records[0]["data"] == records[1]["data"] and records[1]["config"]["metadata"]["numbers"] is True
+    plain = cpqa("build", "--recipe", tmp_path / "a/recipe.yaml", "--no-metadata-numbers")
+    assert plain.returncode == 0 and json.loads((tmp_path / "a/dataset/_stage.json").read_text())["data"] != records[0]["data"]
+
+
+def test_the_same_as_a_python_call(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({"run": str(tmp_path / "run"), "corpora": [{"name": "folder", "root": str(root)}], "llm": "none"}))
+    folder = cp_paraling_qa.build(tmp_path / "recipe.yaml")
+    assert (folder / "README.md").is_file() and folder == tmp_path / "run/dataset"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("build",), r"recipe entry run: Field required"),
+        (("build", "--run", "r"), r"no corpus to build from"),
+        (("build", "--run", "r", "--corpus", "folder"), r"1 × --corpus but 0 × --root"),
+        (("build", "--run", "r", "--corpus", "nope", "--root", "."), r"unknown corpus 'nope'"),
+        (("build", "--run", "r", "--corpus", "folder", "--root", "missing"), r"missing does not exist"),
+        (("build", "--run", "r", "--no-llm", "--llm-model", "x"), r"exclude each other"),
+        (("build", "--run", "r", "--llm-model", "x"), r"a model needs its endpoint"),
+        (("build", "--run", "r", "--recipe", "none.yaml"), r"none\.yaml cannot be read"),
+        (("build", "--run", "r", "--test-share", "1.5"), r"test_share and validation_share are shares"),
+        (("build", "--run", "r", "--metadata-field", "mood"), r"metadata field mood is unknown"),
+        (("corpus", "folder", "."), r"--run is missing"),
+        (("annotate", "r"), r"not finished.*cpqa corpus"),
+        (("generate", "r"), r"not finished.*cpqa annotate"),
+        (("assemble", "r"), r"not finished"),
+        (("score", "none.jsonl"), r"none\.jsonl cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_remedy_and_exit_code_2(tmp_path, arguments, message):
+    done = cpqa(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_typo_in_a_recipe_is_named(tmp_path):
+    with pytest.raises(cp_paraling_qa.errors.RecipeError, match=r"questions\.per_clipp"):
+        Recipe.load({"run": tmp_path, "questions": {"per_clipp": 3}})
+
+
+def test_what_was_left_out_is_on_the_screen(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")
+    soundfile.write(root / "extra.wav", voice(0.5, 100), 16_000)
+    (root / "s0_sad.wav").write_bytes(b"")
+    done = cpqa("corpus", "folder", root, "--run", tmp_path / "run")
+    assert "11 clips of 13" in done.stderr and "left out: 1 × file is empty, e.g. folder/s0_sad.wav" in done.stderr
+
+
+def test_score_prints_json_and_writes_it(tmp_path):
+    rows = [
+        {"id": f"q{i}", "clip_id": f"c{i}", "config": "baseline", "question": "How?", "prediction": text, "reference": "Angry.", "label": "angry", "type": "DE", "emotion": "angry"}
+        for i, text in enumerate(["The speaker sounds angry.", "Sad.", "I cannot tell."])
+    ]
+    rows += [rows[0] | {"id": "q9", "label": "sad", "prediction": "She sounds sad."}]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = cpqa("score", tmp_path / "p.jsonl")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    scores = result["configs"]["baseline"]
+    assert (scores["accuracy"], scores["label_coverage"], scores["llm_judge"]) == (0.5, 0.75, None)  # right: 1 and 4; "cannot tell" maps to nothing
+    assert json.loads((tmp_path / "scores.json").read_text()) == result
