@@ -85,7 +85,9 @@ def generate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
     screen.title("clips → questions")
     clips = (read_record(recipe.run / "clips") or {}).get("rows_out", 0)
     with screen.bar("asking", clips) as tick:
-        record = make_questions(recipe.run, recipe.questions, recipe.llm, say=screen.say, progress=lambda rows, outcome: tick(rows, _note(outcome)))
+        record = make_questions(
+            recipe.run, recipe.questions, recipe.llm, say=screen.say, progress=lambda rows, outcome: tick(rows, _note(outcome)), told=lambda text: tick(0, text)
+        )
     for line in record["summary"]:
         screen.say(f"  {line}")
     if record["retry"]:

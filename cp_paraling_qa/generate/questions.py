@@ -22,6 +22,7 @@ def make_questions(
     *,
     say: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, Outcome], None] | None = None,
+    told: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Writes the questions of every clip of a run.
 
@@ -31,6 +32,7 @@ def make_questions(
         llm: who writes the contextual ones; "none" for nobody.
         say: told who writes.
         progress: see `stage.run`.
+        told: called after every reply of the LLM with how it stands.
 
     Returns:
         the stage's record, with `summary`: lines for the screen.
@@ -41,7 +43,7 @@ def make_questions(
     parts = next_parts(run_folder / "clips")
     settings = llm if isinstance(llm, LLMOptions) else None
     reuse = _reused(run_folder, options) if settings is not None else {}
-    writer = _writer(options, settings, reuse, cache=run_folder / "cache" / "replies.sqlite")
+    writer = _writer(options, settings, reuse, cache=run_folder / "cache" / "replies.sqlite", told=told)
     if settings is not None:
         say(f"  LLM: {writer.config['model']}{'' if settings.base_url is None else ' at ' + settings.base_url.rsplit('@', 1)[-1]}")
     try:
@@ -54,14 +56,16 @@ def make_questions(
     return record
 
 
-def _writer(options: QuestionOptions, llm: LLMOptions | None, reuse: dict[str, list[Row]], *, cache: Path) -> QuestionWriter:
+def _writer(
+    options: QuestionOptions, llm: LLMOptions | None, reuse: dict[str, list[Row]], *, cache: Path, told: Callable[[str], None] | None
+) -> QuestionWriter:
     chosen: dict[str, Any] = {"templates": options.templates, "seed": options.seed, "per_clip": options.per_clip if llm is not None else 0}
     if llm is not None:
         chosen |= {name: value for name, value in (("temperature", llm.temperature), ("max_tokens", llm.max_tokens)) if value is not None}
     endpoint = None
     if llm is not None and llm.base_url and llm.model:
         endpoint = LLMConfig(llm.base_url, llm.model, concurrency=llm.concurrency, timeout=llm.timeout, cache=cache)
-    return QuestionWriter(Options(**chosen), endpoint, reuse=reuse)
+    return QuestionWriter(Options(**chosen), endpoint, reuse=reuse, cache=cache, told=told)
 
 
 def summary(run_folder: Path, reuse: dict[str, list[Row]], failed: dict[str, int]) -> list[str]:

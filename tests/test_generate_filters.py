@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from cp_paraling_qa.generate.cpqa import PROMPT_WORDS
+from cp_paraling_qa.generate.feelings import agree, claims, feelings
+from cp_paraling_qa.generate.filters import FILTERS, Candidate, judge
+from cp_paraling_qa.generate.retell import retell
+
+GOOD = Candidate(
+    question="Why might the speaker sound this way about the promotion?",
+    answer="They sound sad, perhaps because others knew of the promotion before they did.",
+    type="CE",
+    emotions=["sad"],
+    gender="female",
+    transcript="You told them about the promotion before me.",
+    names_feeling=True,
+    prompt_words=PROMPT_WORDS,
+)
+
+
+def test_good_row_is_kept():
+    assert judge(GOOD) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"question": "The speaker talks about the promotion."}, "not a question"),
+        ({"question": "How does the speaker feel? About the promotion?"}, "not a question"),
+        ({"question": "The promotion?"}, "not a question"),
+        ({"question": "How does the speaker feel about the promotion was told?"}, "ungrammatical"),
+        ({"question": "Why the promotion?"}, "too short"),
+        ({"question": "How does the speaker feel about the promotion " + "and the promotion " * 8 + "?"}, "too long"),
+        ({"answer": "Sad."}, "too short"),
+        ({"answer": "They sound sad, as if they had not been told about the prom"}, "answer breaks off"),
+        ({"answer": "They sound sad about [topic]."}, "placeholder"),
+        ({"question": "How does the speaker feel about the matter of the promotion?"}, "placeholder"),
+        ({"answer": "They sound sad, with an arousal of 0.71."}, "leaks figures"),
+        ({"answer": "They sound sad, at 180 Hz."}, "leaks figures"),
+        ({"question": "What does the transcript say about the promotion?"}, "speaks of text or metadata"),
+        ({"question": "Which label fits the promotion talk best?"}, "speaks of text or metadata"),
+        ({"answer": "They sound sad and very aroused."}, "speaks of text or metadata"),
+        ({"question": "Why do I sound this way about the promotion?"}, "speaks as the speaker"),
+        ({"question": "Why did you tell them about the promotion?"}, "speaks as the speaker"),
+        ({"question": "How sad does the speaker feel about the promotion?"}, "names the emotion it asks for"),
+        ({"question": "What makes the speaker sound angry about the promotion?"}, "names the emotion it asks for"),
+        ({"answer": "They sound angry, perhaps because of the promotion."}, "contradicts the ledger"),
+        ({"answer": "They sound sad, but they are delighted with the promotion."}, "contradicts the ledger"),
+        ({"answer": "They sound sad, as if they were proud of the promotion."}, "contradicts the ledger"),
+        ({"question": "Why is the speaker so happy about the promotion?"}, "contradicts the ledger"),
+        ({"answer": "They wanted to hear of the promotion first."}, "answer names no feeling"),
+        ({"question": "What: you told them about the promotion before me?"}, "speaks as the speaker"),
+        ({"question": "Was it told about the promotion to them before?", "transcript": "Before it was told about the promotion to them."}, "copies the words"),
+        ({"question": "Why might the speaker sound this way about the garden?"}, "not about the clip"),
+        ({"answer": "They sound sad, perhaps because of the promotion at the bakery."}, "parrots the prompt"),
+        ({"answer": "They sound sad, and they did not know about it, and they did not know about it."}, "repeats itself"),
+        ({"question": "How does the speaker feel about the promotion of the promotion?"}, "repeats itself"),
+        ({"question": "How does the speaker feel about they heard of the promotion?"}, "ungrammatical"),
+        ({"question": "How does the speaker feel about the promotion of the sister's?"}, "ungrammatical"),
+        ({"earlier": ["Why might the speaker sound this way, about the promotion?"]}, "repeated question"),
+    ],
+)
+def test_bad_row_is_dropped_with_its_reason(change, reason):
+    assert judge(dataclasses.replace(GOOD, **change)) == reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"question": "Would you say that the promotion matters to the speaker?"},
+        {"question": "Why might the speaker sound sad about the promotion?"},  # asks for the reason, not the feeling
+        {"answer": "They sound sad, not angry, about the promotion."},
+        {"answer": "They sound hurt by the promotion."},
+        {"transcript": "I signed the text of the promotion.", "answer": "They sound sad about the text of the promotion."},
+        {"question": "How does the speaker feel about the person who was told of the promotion?"},
+        {"transcript": "", "question": "Why might the speaker sound this way?"},
+        {"emotions": ["surprised"], "answer": "They sound surprised, as if they were disappointed by the promotion."},
+        {"transcript": "My wedding and the promotion fall on one day.", "answer": "They sound sad about the wedding."},
+    ],
+)
+def test_row_that_only_looks_bad_is_kept(change):
+    assert judge(dataclasses.replace(GOOD, **change)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        ("Is it a man or a woman who talks about the promotion?", "A woman talks about the promotion.", None),
+        ("Is it a man or a woman who talks about the promotion?", "A man talks about the promotion.", "contradicts the ledger"),
+        ("Is it a man or a woman who talks about the promotion?", "It is the boss.", "contradicts the ledger"),
+        ("Does a woman talk about the promotion?", "A woman does.", "names the gender it asks for"),
+    ],
+)
+def test_questions_of_gender(question, answer, reason):
+    assert judge(dataclasses.replace(GOOD, type="CG", names_feeling=False, question=question, answer=answer)) == reason
+
+
+def test_filters_can_be_switched_off():
+    row = dataclasses.replace(GOOD, question="Why might the speaker sound this way about the garden?")
+    assert judge(row, skip=["off_topic"]) is None
+    assert "off_topic" in FILTERS
+
+
+def test_feelings_are_found_as_words_and_not_under_negation():
+    assert feelings("Furious, and then afraid") == {"angry", "fearful"}
+    assert feelings("They do not sound angry, but calm.") == {"calm"}
+    assert feelings("Glade and saddle are no feelings") == set()
+    assert claims("She sounds joyful.", "happiness") and not claims("She sounds joyful but scared.", "happy")
+    assert agree("calm", "neutral") and not agree("angry", "sad")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("You kept all the pictures from that summer.", "Someone kept all the pictures from that summer."),
+        ("I'm sure we'll find your keys, aren't you?", "They are sure they will find someone's keys, aren't someone?"),
+        ("They gave our room to me.", "They gave their room to them."),
+        ("Leave it. You are late.", "Leave it. Someone is late."),
+    ],
+)
+def test_retold_words(said, told):
+    assert retell(said) == told
