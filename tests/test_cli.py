@@ -105,7 +105,17 @@ def test_what_was_left_out_is_on_the_screen(tmp_path):
 
 def test_score_prints_json_and_writes_it(tmp_path):
     rows = [
-        {"id": f"q{i}", "clip_id": f"c{i}", "config": "baseline", "question": "How?", "prediction": text, "reference": "Angry.", "label": "angry", "type": "DE", "emotion": "angry"}
+        {
+            "id": f"q{i}",
+            "clip_id": f"c{i}",
+            "config": "baseline",
+            "question": "How?",
+            "prediction": text,
+            "reference": "Angry.",
+            "label": "angry",
+            "type": "DE",
+            "emotion": "angry",
+        }
         for i, text in enumerate(["The speaker sounds angry.", "Sad.", "I cannot tell."])
     ]
     rows += [rows[0] | {"id": "q9", "label": "sad", "prediction": "She sounds sad."}]

@@ -90,7 +90,7 @@ def test_row_that_only_looks_bad_is_kept(change):
     [
         ("Is it a man or a woman who talks about the promotion?", "A woman talks about the promotion.", None),
         ("Is it a man or a woman who talks about the promotion?", "A man talks about the promotion.", "contradicts the ledger"),
-        ("Is it a man or a woman who talks about the promotion?", "It is the boss.", "contradicts the ledger"),
+        ("Is it a man or a woman who talks about the promotion?", "It is the boss.", "answer names no gender"),
         ("Does a woman talk about the promotion?", "A woman does.", "names the gender it asks for"),
     ],
 )

@@ -41,8 +41,8 @@ class Contract(Generic[Reply]):
 
     @functools.cached_property
     def schema(self) -> dict[str, Any]:
-        """JSON schema of a reply, without the titles that pydantic adds: they are tokens that say nothing."""
-        schema: dict[str, Any] = _without_titles(self.reply.model_json_schema())
+        """JSON schema of a reply, without the titles, descriptions and defaults that pydantic adds: they are tokens that say nothing."""
+        schema: dict[str, Any] = _without_noise(self.reply.model_json_schema())
         return schema
 
     @functools.cached_property
@@ -87,7 +87,7 @@ def _render(source: str, context: Mapping[str, Any]) -> str:
     return _template(source).render(context).strip()
 
 
-def _without_titles(schema: Any) -> Any:
+def _without_noise(schema: Any) -> Any:
     if isinstance(schema, dict):
-        return {key: _without_titles(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
-    return [_without_titles(item) for item in schema] if isinstance(schema, list) else schema
+        return {key: _without_noise(value) for key, value in schema.items() if not (key in ("title", "description") and isinstance(value, str)) and key != "default"}
+    return [_without_noise(item) for item in schema] if isinstance(schema, list) else schema

@@ -24,14 +24,18 @@ EvidenceField = Literal["emotion", "arousal", "valence", "dominance", "pitch", "
 
 
 class ContextualQA(BaseModel):
-    """One question with its answer. Lengths are enforced where the server enforces schemas, so that no reply is cut."""
+    """One question with its answer.
 
-    model_config = ConfigDict(extra="forbid")
+    The schema asks for more than the parser insists on: lengths and fields are enforced where the server can, so that no reply is cut; where it cannot, a question
+    with its answer is a good reply, and how long they may be is a filter's matter.
+    """
 
-    topic: Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=60)]
-    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=130)]
-    answer: Annotated[str, StringConstraints(strip_whitespace=True, min_length=8, max_length=170)]
-    evidence: Annotated[list[EvidenceField], Field(min_length=1, max_length=3)]
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False, "required": ["topic", "question", "answer", "evidence"]})
+
+    topic: Annotated[str, Field(json_schema_extra={"minLength": 3, "maxLength": 60})] = ""
+    question: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), Field(json_schema_extra={"minLength": 8, "maxLength": 130})]
+    answer: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), Field(json_schema_extra={"minLength": 8, "maxLength": 170})]
+    evidence: Annotated[list[EvidenceField], Field(json_schema_extra={"minItems": 1, "maxItems": 3})] = []
 
 
 SYSTEM = """You write one question and one answer about a short voice recording.

@@ -136,8 +136,7 @@ def gives_away(c: Candidate) -> str | None:
     if _ASKS_FEELING.search(c.question) and feelings(c.question):
         return "names the emotion it asks for"
     if c.type in ("DG", "CG"):
-        named = [sex for sex, words in _GENDER.items() if words & set(words_of(c.question))]
-        return "names the gender it asks for" if len(named) == 1 else None
+        return "names the gender it asks for" if len(_genders(c.question)) == 1 else None
     return None
 
 
@@ -146,9 +145,17 @@ def contradicts(c: Candidate) -> str | None:
     if c.type in ("DE", "CE") and not (fits(c.answer, c.emotions) and fits(c.question, c.emotions)):
         return "contradicts the ledger"
     if c.type in ("DG", "CG") and c.gender:
-        named = {sex for sex, words in _GENDER.items() if words & set(words_of(c.answer))}
-        return None if named == {c.gender} else "contradicts the ledger"
+        return "contradicts the ledger" if _genders(c.answer) - {c.gender} else None
     return None
+
+
+def _genders(text: str) -> set[str]:
+    return {sex for sex, words in _GENDER.items() if words & set(words_of(text))}
+
+
+def no_gender(c: Candidate) -> str | None:
+    """Where the gender is asked for, the answer names it."""
+    return "answer names no gender" if c.type in ("DG", "CG") and c.gender and not _genders(c.answer) else None
 
 
 def no_feeling(c: Candidate) -> str | None:
@@ -212,6 +219,7 @@ FILTERS: dict[str, Filter] = {
         gives_away,
         contradicts,
         no_feeling,
+        no_gender,
         copied,
         off_topic,
         parrots,
@@ -220,6 +228,9 @@ FILTERS: dict[str, Filter] = {
     )
 }
 """In the order in which they are asked."""
+
+SMALL_MODEL_FILTERS = ("clause", "no_feeling", "no_gender", "off_topic", "parrots", "babbles")
+"""What only small models were seen to do wrong. A larger one may put a matter in words of its own, and answer without a word from our lists."""
 
 
 def judge(candidate: Candidate, *, skip: Collection[str] = ()) -> str | None:

@@ -52,6 +52,7 @@ class QuestionOptions(StrictOptions):
         seed: of wordings and requests.
         reuse: a finished dataset folder whose LLM-written questions are taken over for the clips that it has.
         live_clips: with reuse, how many clips get new questions nevertheless.
+        strict: also use the filters against what small models do wrong; None: for the embedded model only.
     """
 
     templates: bool = True
@@ -59,3 +60,4 @@ class QuestionOptions(StrictOptions):
     seed: int = 0
     reuse: Path | None = None
     live_clips: int = Field(0, ge=0)
+    strict: bool | None = None

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cp_paraling_qa.generate.filters import SMALL_MODEL_FILTERS
 from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions
 from cp_paraling_qa.generate.reuse import llm_rows
 from cp_paraling_qa.generate.write import Options, QuestionWriter
@@ -62,6 +63,9 @@ def _writer(
     chosen: dict[str, Any] = {"templates": options.templates, "seed": options.seed, "per_clip": options.per_clip if llm is not None else 0}
     if llm is not None:
         chosen |= {name: value for name, value in (("temperature", llm.temperature), ("max_tokens", llm.max_tokens)) if value is not None}
+    strict = options.strict if options.strict is not None else llm is not None and llm.base_url is None
+    if not strict:
+        chosen["skip_filters"] = SMALL_MODEL_FILTERS
     endpoint = None
     if llm is not None and llm.base_url and llm.model:
         endpoint = LLMConfig(llm.base_url, llm.model, concurrency=llm.concurrency, timeout=llm.timeout, cache=cache)
