@@ -13,7 +13,7 @@ import yaml
 from conftest import ROOT
 
 from cp_paraling_qa import decode_audio
-from cp_paraling_qa.sample.sentences import SENTENCES
+from cp_paraling_qa.sample.sentences import TEST_SENTENCES, TRAIN_SENTENCES
 
 CONFIGS = ["baseline", "explicit", "implicit", "combined", "clips"]
 FOLDER = ROOT / "cp_paraling_qa"
@@ -47,7 +47,7 @@ def test_size_of_audio_and_folder(rows):
 def test_voices_sentences_and_emotions_are_balanced(rows):
     clips = [row for split in rows["clips"].values() for row in split.remove_columns("audio")]
     emotion = {row["clip_id"]: next(o["value"] for o in row["opinions"] if o["field"] == "emotion") for row in clips}
-    assert len(SENTENCES) >= 24 and len({row["transcript"] for row in clips}) >= 24
+    assert len({*TRAIN_SENTENCES, *TEST_SENTENCES}) >= 24 and len({row["transcript"] for row in clips}) >= 24
     spoken, said_by = collections.defaultdict(set), collections.defaultdict(set)
     for row in clips:
         spoken[row["transcript"]].add(emotion[row["clip_id"]])

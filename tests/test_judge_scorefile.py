@@ -124,3 +124,13 @@ def test_rows_of_other_shapes_still_score(tmp_path: Path) -> None:
     rows = [{"id": "a", "prediction": None, "reference": "sad", "label": "sad"}, {"id": "b", "prediction": "sad\u2028", "reference": "sad", "label": "sad"}]
     result = score_file(write(tmp_path / "p.jsonl", rows), embedder=None)
     assert result["configs"][""]["accuracy"] == 0.5
+
+
+def test_table_says_that_direct_questions_leak_where_metadata_are_shown(tmp_path):
+    def caption(config, kind):
+        row = {"id": "a", "config": config, "type": kind, "prediction": "Angry.", "reference": "Angry.", "label": "angry"}
+        (tmp_path / "p.jsonl").write_text(json.dumps(row) + "\n")
+        return str(render(score_file(tmp_path / "p.jsonl")).caption)
+
+    assert "in the prompt" in caption("explicit", "DE") and "in the prompt" in caption("combined", "DG")
+    assert "in the prompt" not in caption("baseline", "DE") and "in the prompt" not in caption("combined", "CE")

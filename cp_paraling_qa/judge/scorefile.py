@@ -33,6 +33,9 @@ FIGURES = (
     ("f1_macro", "macro F1", "label_coverage"),
 )
 """Key, heading, and the key of the coverage that is shown beside it."""
+LEAKING = ("explicit", "combined")
+BRACKETS = "In brackets: the share of answers that the judge scored, or that map to a label; an unmapped answer counts as wrong."
+LEAK = "\nDirect questions (DE, DG) of explicit and combined may have their answer in the prompt, in the metadata: there accuracy is reading, not listening."
 
 
 def read_predictions(path: str | Path) -> list[Row]:
@@ -187,14 +190,13 @@ def render(results: Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]],
     Args:
         results: what `score_file` returned, or pairs of a name and such a result.
         title: above the table.
-        caption: below it; by default what the brackets mean.
+        caption: below it; by default what the brackets mean, and that direct questions leak their answer where metadata are shown.
     """
     from rich.table import Table
 
     named = [("", results)] if isinstance(results, Mapping) else list(results)
-    table = Table(
-        title=title, caption=caption or "In brackets: the share of answers that the judge scored, or that map to a label; an unmapped answer counts as wrong."
-    )
+    leaks = any(config in LEAKING and {"DE", "DG"} & set(scores["types"]) for _, result in named for config, scores in result["configs"].items())
+    table = Table(title=title, caption=caption or (BRACKETS + (LEAK if leaks else "")))
     if any(name for name, _ in named):
         table.add_column("run")
     table.add_column("config")
