@@ -73,15 +73,18 @@ def read(source: Path | str | bytes, *, start: Seconds | None = None, end: Secon
         raise AudioError("NaN or infinite samples", f"{int((~np.isfinite(samples)).any(1).sum())} of {len(samples)}")
     mono: Samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(1, dtype=np.float32)
     if not mono.any():
-        raise AudioError("digital silence", "every sample is zero")
+        raise AudioError("digital silence", "its channels cancel each other out" if samples.any() else "every sample is zero")
     return np.ascontiguousarray(mono), rate
 
 
 def _check_header(log: str) -> None:
-    """libsndfile mends a WAV header that promises more than the file holds, and tells only its log."""
-    found = re.search(r"^\s*data : (\d+) \(should be (\d+)\)", log, re.MULTILINE)
+    """libsndfile mends the header of a WAV, RF64, AIFF or AU file that promises more than the file holds, and tells only its log."""
+    found = re.search(r"^\s*(?:data|SSND|Data Size)\s+: (\d+) \(should be (\d+)\)", log, re.MULTILINE)
     if found and int(found[2]) < int(found[1]) < 0x7FFFF000:  # writers that stream put 0 or the largest number there: nothing is lost
         raise AudioError("truncated or damaged", f"header promises {found[1]} bytes of samples, file holds {found[2]}")
+    found = re.search(r"Calculated frame count (\d+) does not match value from 'ds64' chunk of (\d+)", log)
+    if found and int(found[1]) < int(found[2]):
+        raise AudioError("truncated or damaged", f"header promises {found[2]} samples, file holds {found[1]}")
 
 
 def clip_id(samples: Samples, rate: Hertz, start: Seconds, end: Seconds) -> str:

@@ -112,7 +112,7 @@ def annotate(run: RunArg, annotators: Annotators = None, asr_model: AsrModel = N
     from cp_paraling_qa.stage import locked
 
     recipe = _stage_recipe(run, annotate={"annotators": annotators, "asr_model": asr_model}, workers=workers)
-    with locked(run):
+    with locked(run, make=False):
         building.annotate(recipe, Screen())
 
 
@@ -138,7 +138,7 @@ def generate(
 
     llm = _llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout)
     recipe = _stage_recipe(run, llm=llm, questions={"per_clip": per_clip, "seed": seed, "reuse": reuse, "live_clips": live_clips})
-    with locked(run):
+    with locked(run, make=False):
         building.generate(recipe, Screen())
 
 
@@ -168,7 +168,7 @@ def assemble(
         splits=_splits(split, test_share, validation_share, test_speakers),
         workers=workers,
     )
-    with locked(run):
+    with locked(run, make=False):
         building.assemble(recipe, Screen(), out)
 
 

@@ -22,12 +22,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from cp_paraling_qa.errors import LLMError
 from cp_paraling_qa.llm_cache import CachedReply, ReplyCache
 from cp_paraling_qa.llm_faults import FORMAT_WORDS, RETRY_AFTER_MOST, Fault, FormatRejected, Gate, backoff, retry_after, timed_out, unreachable
-from cp_paraling_qa.llm_types import ChatReply, ChatRequest, ClientStats, LLMConfig
+from cp_paraling_qa.llm_types import ChatReply, ChatRequest, ClientStats, LLMConfig, secret_in
 
 if TYPE_CHECKING:
     import openai
@@ -46,6 +46,8 @@ TIMEOUT_WEIGHT = 8
 """How many other faults one timeout counts for when an endpoint is given up: waiting is what costs the user most."""
 UNUSABLE_LIMIT = 1000
 """Replies without a single usable one, after which a run ends."""
+SHORTEST_KEY = 8
+"""Shorter ones are dummies ("x", "none") that stand in ordinary words: taking them out of replies would harm those and protect nothing."""
 _CLOSED = "the LLM client was closed while requests were under way"
 
 Validate = Callable[[str], object]
@@ -56,20 +58,24 @@ class ChatClient:
 
     Args:
         config: the endpoint.
+        on_fault: called with the reason of every attempt that failed, from the client's thread.
 
     Raises:
         StorageError: the cache file cannot be used.
-        LLMError: OPENAI_API_KEY is no key.
+        LLMError: OPENAI_API_KEY is no key, or the address is none, or holds a secret.
     """
 
-    def __init__(self, config: LLMConfig) -> None:
+    def __init__(self, config: LLMConfig, *, on_fault: Callable[[str], None] | None = None) -> None:
         self.config = config
+        self.on_fault = on_fault
         self.stats = ClientStats()
         self.mode = MODES[0]
         self._key = os.environ.get("OPENAI_API_KEY", "").strip()
         if not (self._key.isascii() and self._key.isprintable()):
             raise LLMError("OPENAI_API_KEY holds characters that no key has: set it again, without spaces, quotes and line breaks")
-        self._shown_url = _without_password(config.base_url)
+        self._shown_url = config.base_url  # which holds no secret: see below
+        if found := secret_in(config.base_url):
+            raise LLMError(f"the address of the LLM endpoint holds {found}: leave it out; the key comes from OPENAI_API_KEY")
         if urlsplit(config.base_url).scheme not in ("http", "https"):
             raise LLMError(f"{self._shown_url!r} is no http address: pass --llm-base-url with http:// or https://, up to and with /v1")
         self._cache = ReplyCache(config.cache) if config.cache else None
@@ -326,6 +332,8 @@ class ChatClient:
             LLMError: through `_end`, so that every row under way stops as well.
         """
         self.stats.faults[fault.reason] += 1
+        if self.on_fault is not None:
+            self.on_fault(fault.reason)
         if fault.throttled:
             self._gate.throttled(sent, fault.wait)
         if not fault.transient:
@@ -372,7 +380,7 @@ class ChatClient:
 
     def _redact(self, text: str) -> str:
         """The text without the key: some servers quote it back."""
-        return text.replace(self._key, "***") if self._key else text
+        return text.replace(self._key, "***") if len(self._key) >= SHORTEST_KEY else text
 
 
 def _usable(text: str, validate: Validate | None) -> bool:
@@ -394,11 +402,6 @@ def _json_part(text: str) -> str:
     """
     start, end = text.find("{"), text.rfind("}")
     return text[start : end + 1] if 0 <= start < end else text
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _is_loopback(url: str) -> bool:

@@ -7,6 +7,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+_KEY_WORDS = ("key", "token", "secret", "sig", "password")
+
+
+def secret_in(url: str) -> str | None:
+    """What of an address looks like a secret: a password, or a query entry named like one. An address is shown and written down; a key must not be.
+
+    Example:
+        >>> secret_in("http://me:pw@host/v1"), secret_in("https://host/v1?api-key=x"), secret_in("https://host/v1?api-version=2026-01-01")
+        ('a password', 'api-key', None)
+    """
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
+        return "a password"
+    return next((name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if any(word in name.lower() for word in _KEY_WORDS)), None)
 
 
 @dataclass(frozen=True)

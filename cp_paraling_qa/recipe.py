@@ -12,11 +12,12 @@ No key stands in a recipe: it comes from OPENAI_API_KEY alone.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from cp_paraling_qa.audio import MAX_SECONDS, MIN_SECONDS
 from cp_paraling_qa.dataset.metadata import MetadataOptions
@@ -26,9 +27,24 @@ from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions, StrictO
 from cp_paraling_qa.schema import Seconds
 
 
-def _tuples(value: dict[str, Any]) -> dict[str, Any]:
-    """YAML's lists as the tuples that frozen options hold."""
-    return {key: tuple(item) if isinstance(item, list) else item for key, item in value.items()}
+def _options(kind: Any, entry: str, value: Any) -> Any:
+    """Frozen options from YAML's mapping: a list, or one name alone, becomes the tuple of names that they hold.
+
+    Raises:
+        RecipeError: an entry that there is not.
+    """
+    if not isinstance(value, dict):
+        return value
+    known = [field.name for field in fields(kind)]
+    if unknown := [str(name) for name in value if name not in known]:
+        raise RecipeError(f"recipe entry {entry}: there is no {', '.join(unknown)}; it takes {', '.join(known)}")
+    several = {field.name for field in fields(kind) if "tuple" in str(field.type)}
+    names = {
+        key: tuple(str(name) for name in (item if isinstance(item, list | tuple) else [item]))
+        for key, item in value.items()
+        if key in several and item is not None
+    }
+    return kind(**value | names)
 
 
 class CorpusEntry(StrictOptions):
@@ -69,12 +85,12 @@ class Recipe(StrictOptions):
     @field_validator("metadata", mode="before")
     @classmethod
     def _metadata(cls, value: Any) -> Any:
-        return MetadataOptions(**_tuples(value)) if isinstance(value, dict) else value
+        return _options(MetadataOptions, "metadata", value)
 
     @field_validator("splits", mode="before")
     @classmethod
     def _splits(cls, value: Any) -> Any:
-        return SplitOptions(**_tuples(value)) if isinstance(value, dict) else value
+        return _options(SplitOptions, "splits", value)
 
     @classmethod
     def load(cls, source: Recipe | Path | str | dict[str, Any] | None, **overrides: Any) -> Recipe:
@@ -109,11 +125,22 @@ class Recipe(StrictOptions):
         try:
             return cls(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise RecipeError(f"recipe entry {place or '(all)'}: {first['msg'].removeprefix('Value error, ')}") from None
+            raise RecipeError(_said(error)) from None
         except TypeError as error:
             raise RecipeError(f"recipe: {error}") from None
+
+    @field_validator("llm", mode="before")
+    @classmethod
+    def _llm(cls, value: Any) -> Any:
+        if value is None:
+            return {}  # `llm:` with nothing behind it
+        return "none" if value is False or value == "off" else value  # YAML reads off and no as false
+
+    @model_validator(mode="after")
+    def _limits(self) -> Recipe:
+        if self.min_seconds >= self.max_seconds:
+            raise ValueError(f"min_seconds ({self.min_seconds:g}) has to be below max_seconds ({self.max_seconds:g})")
+        return self
 
     def plain(self) -> dict[str, Any]:
         """The recipe as JSON-able values, as it is written beside a run."""
@@ -121,3 +148,17 @@ class Recipe(StrictOptions):
         for name in ("metadata", "splits"):
             values[name] = {key: list(item) if isinstance(item, tuple) else item for key, item in vars(getattr(self, name)).items()}
         return values
+
+
+def _said(error: ValidationError) -> str:
+    """The first thing that is wrong with a recipe, with its place and what to do."""
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if not str(part).startswith(("function-", "literal")) and part != "LLMOptions")
+    if place == "run" and first["type"] == "missing":
+        return "recipe entry run is missing: name the run folder with --run, or in the recipe"
+    if "key" in place.rsplit(".", 1)[-1]:
+        return f"recipe entry {place}: no key stands in a recipe; set OPENAI_API_KEY"
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = "there is no such entry; `python -m pydoc cp_paraling_qa.recipe` lists them"
+    return f"recipe entry {place}: {message}" if place else f"recipe: {message}"

@@ -233,6 +233,8 @@ def opinion(field: str, value: str | None = None, *, source: Source, **more: Any
     """
     from cp_paraling_qa.errors import LabelError
 
+    if source not in ("human", "model", "maker", "self"):
+        raise LabelError(f"opinion source {source!r} is not one of human, model, maker, self")
     if field not in OPINION_FIELDS:
         raise LabelError(f"opinion field {field!r} is not one of {', '.join(OPINION_FIELDS)}")
     row = Opinion(field=field, value=None, score=None, probability=None, start=None, end=None, source=source, rater=None, revision=None, license=None)
@@ -243,7 +245,7 @@ def opinion(field: str, value: str | None = None, *, source: Source, **more: Any
         row[key] = null_nan(row[key])  # the keys were checked one line above
     for key, number in (("score", row["score"]), ("probability", row["probability"])):
         if number is not None and not 0 <= number <= 1:
-            raise LabelError(f"{field} {key} {number:g} is outside 0–1")
+            raise LabelError(f"{field} {key} is outside 0–1: {number:g}")
     if value is not None:
         row["value"] = value if field == "text" else value.strip().lower()
     return row

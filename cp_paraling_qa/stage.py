@@ -10,6 +10,7 @@ recomputing only what changed. Work is redone for the one part that was in the m
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -128,12 +129,16 @@ def whole_file(path: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
-        raise StorageError(
-            f"writing {path} failed: {error.strerror or error}. Free some space or choose another folder, then run the same command again: it goes on from here."
-        ) from error
+        raise StorageError(f"writing {path} failed: {error.strerror or error}. {_remedy(error)}") from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT) or "space" in str(error).lower():
+        return "Free some space or choose another folder, then run the same command again: it goes on from here."
+    return "Choose a folder that can be written, or change its permissions, then run the same command again."
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -168,6 +173,25 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return record
 
 
+def check_chain(run: Path, *names: str) -> dict[str, dict[str, Any]]:
+    """The records of stages that follow each other, each made from the one before as it is now.
+
+    Raises:
+        StageError: the run folder is not there, a stage has not finished, or the one before it was made anew since; says what to run.
+    """
+    if not run.is_dir():
+        raise StageError(f"there is no run folder {run}: `cpqa corpus NAME ROOT --run {run}` makes one")
+    records: dict[str, dict[str, Any]] = {}
+    for before, name in zip((None, *names), names, strict=False):
+        record = read_record(run / name)
+        if record is None:
+            raise StageError(f"{run / name} is not finished: run `cpqa {COMMANDS[name]} …` first")
+        if before is not None and record.get("made_from") != records[before]["key"]:
+            raise StageError(f"{run / name} was made from other {before} than there are now: run `cpqa {COMMANDS[name]} {run}` again")
+        records[name] = record
+    return records
+
+
 def read_rows(folder: Path, columns: list[str] | None = None) -> Iterator[Row]:
     """All rows of a finished stage folder, part by part, in order."""
     for path in parts_of(folder):
@@ -186,14 +210,20 @@ def next_parts(folder: Path) -> list[Part]:
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
+def locked(run: Path, *, make: bool = True) -> Iterator[None]:
     """Holds a run folder for this process, so that two commands never write the same parts.
 
+    Args:
+        run: the folder.
+        make: whether to make it where it is missing.
+
     Raises:
-        StageError: another process works on it.
+        StageError: another process works on it, or it is missing.
     """
     from filelock import FileLock, Timeout
 
+    if not make and not run.is_dir():
+        raise StageError(f"there is no run folder {run}: `cpqa corpus NAME ROOT --run {run}` makes one")
     try:
         run.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -357,7 +387,7 @@ def run(
     return outcome
 
 
-def finish(folder: Path, stage: str, outcomes: Mapping[str, Outcome], config: Mapping[str, Any]) -> dict[str, Any]:
+def finish(folder: Path, stage: str, outcomes: Mapping[str, Outcome], config: Mapping[str, Any], *, made_from: str | None = None) -> dict[str, Any]:
     """Closes a stage folder: removes what does not belong to it and writes `_stage.json`, last of all.
 
     Args:
@@ -365,6 +395,7 @@ def finish(folder: Path, stage: str, outcomes: Mapping[str, Outcome], config: Ma
         stage: its name.
         outcomes: what the runs that filled it came to, by name (one corpus, one annotator, …).
         config: what shaped the rows.
+        made_from: the key of the stage before; None for the first one.
 
     Returns:
         the record as written: stage, code_version, config, key, parts, rows_in, rows_out, dropped (reason → count), dropped_items, retry (rows that failed for
@@ -380,6 +411,7 @@ def finish(folder: Path, stage: str, outcomes: Mapping[str, Outcome], config: Ma
         "code_version": __version__,
         "config": dict(config),
         "key": digest({name: outcome.key for name, outcome in outcomes.items()}),
+        "made_from": made_from,
         "inputs": {name: outcome.key for name, outcome in outcomes.items()},
         "parts": parts,
         "rows_in": sum(outcome.rows_in for outcome in outcomes.values()),

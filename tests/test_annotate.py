@@ -97,6 +97,7 @@ def test_audio_that_changed_under_the_manifest_is_a_counted_drop(run):
 def test_stages_out_of_order_say_what_to_run_first(tmp_path):
     with pytest.raises(StageError, match="cpqa corpus"):
         annotate(tmp_path, {"prosody": Prosody()})
+    make_manifest(tmp_path, [("folder", write_folder_corpus(tmp_path / "corpus"))])
     with pytest.raises(StageError, match="cpqa annotate"):
         make_clips(tmp_path)
 

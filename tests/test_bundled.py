@@ -26,7 +26,9 @@ def rows():
 
 @pytest.mark.parametrize(("name", "options"), [(name, "") for name in CONFIGS] + [("implicit", ", streaming=True"), ("implicit", ", num_proc=2")])
 def test_the_literal_call_from_the_root(name, options):
-    code = f'from datasets import load_dataset; rows = load_dataset("cp_paraling_qa", "{name}"{options}); print(sum(1 for split in rows.values() for _ in split))'
+    code = (
+        f'from datasets import load_dataset; rows = load_dataset("cp_paraling_qa", "{name}"{options}); print(sum(1 for split in rows.values() for _ in split))'
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, env=os.environ)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == sum(datasets.load_dataset(str(FOLDER), name).num_rows.values()) > 100
@@ -75,7 +77,11 @@ def test_llm_written_rows(rows):
     written = rows["implicit"]
     assert sum(written.num_rows.values()) >= 100 and written["test"].num_rows >= 20
     for row in [row for split in written.values() for row in split.remove_columns("audio")]:
-        assert row["question"].endswith("?") and row["kind"] == "cpqa" and not re.search(r"transcript|metadata|arousal|\d\.\d", row["question"] + row["answer"], re.IGNORECASE)
+        assert (
+            row["question"].endswith("?")
+            and row["kind"] == "cpqa"
+            and not re.search(r"transcript|metadata|arousal|\d\.\d", row["question"] + row["answer"], re.IGNORECASE)
+        )
         assert "SmolLM2" in row["provenance"]["generator"] and row["provenance"]["prompt_hash"] and row["provenance"]["evidence"]
 
 

@@ -67,7 +67,7 @@ def test_the_same_as_a_python_call(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("build",), r"recipe entry run: Field required"),
+        (("build",), r"recipe entry run is missing: name the run folder with --run"),
         (("build", "--run", "r"), r"no corpus to build from"),
         (("build", "--run", "r", "--corpus", "folder"), r"1 × --corpus but 0 × --root"),
         (("build", "--run", "r", "--corpus", "nope", "--root", "."), r"unknown corpus 'nope'"),
@@ -78,9 +78,10 @@ def test_the_same_as_a_python_call(tmp_path):
         (("build", "--run", "r", "--test-share", "1.5"), r"test_share and validation_share are shares"),
         (("build", "--run", "r", "--metadata-field", "mood"), r"metadata field mood is unknown"),
         (("corpus", "folder", "."), r"--run is missing"),
-        (("annotate", "r"), r"not finished.*cpqa corpus"),
-        (("generate", "r"), r"not finished.*cpqa annotate"),
-        (("assemble", "r"), r"not finished"),
+        (("annotate", "r"), r"there is no run folder r: `cpqa corpus"),
+        (("generate", "r"), r"there is no run folder r"),
+        (("assemble", "r"), r"there is no run folder r"),
+        (("build", "--run", "r", "--llm-base-url", "http://me:pw@localhost/v1", "--llm-model", "x"), r"holds a password: leave it out.*OPENAI_API_KEY"),
         (("score", "none.jsonl"), r"none\.jsonl cannot be read"),
     ],
 )
@@ -126,3 +127,25 @@ def test_score_prints_json_and_writes_it(tmp_path):
     scores = result["configs"]["baseline"]
     assert (scores["accuracy"], scores["label_coverage"], scores["llm_judge"]) == (0.5, 0.75, None)  # right: 1 and 4; "cannot tell" maps to nothing
     assert json.loads((tmp_path / "scores.json").read_text()) == result
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"splits": {"test_speaker": "a"}}, r"splits: there is no test_speaker; it takes by, test_share"),
+        ({"metadata": {"sources": ["humans"]}}, r"metadata source humans is unknown"),
+        ({"llm": {"base_url": "http://x/v1", "model": "m", "api_key": "s"}}, r"no key stands in a recipe; set OPENAI_API_KEY"),
+        ({"min_seconds": 5, "max_seconds": 1}, r"min_seconds \(5\) has to be below max_seconds \(1\)"),
+        ({"runn": 1}, r"recipe entry runn: there is no such entry"),
+    ],
+)
+def test_what_is_wrong_with_a_recipe_is_said_with_its_place(tmp_path, entries, message):
+    with pytest.raises(cp_paraling_qa.errors.RecipeError, match=message):
+        Recipe.load({"run": tmp_path, **entries})
+
+
+def test_a_recipe_may_name_one_thing_without_a_list(tmp_path):
+    recipe = Recipe.load({"run": tmp_path, "splits": {"test_speakers": [9, "s1"]}, "metadata": {"fields": "emotion"}, "llm": False})
+    assert recipe.splits.test_speakers == ("9", "s1") and recipe.metadata.fields == ("emotion",) and recipe.llm == "none"
+    assert Recipe.load({"run": tmp_path, "llm": None}).llm != "none"
+    assert Recipe.load(recipe) == recipe

@@ -213,3 +213,116 @@ def test_workers_read_the_same_rows_in_the_same_order(tmp_path):
     assert len(list((tmp_path / "a" / "manifest").glob("*.parquet"))) == 2
     assert pq.read_schema(next((tmp_path / "a" / "manifest").glob("*.parquet"))).names == CLIP_SCHEMA.names
     assert read_record(tmp_path / "a" / "manifest")["key"] == read_record(tmp_path / "b" / "manifest")["key"]
+
+
+def test_two_folders_of_one_kind_are_two_corpora(tmp_path):
+    roots = [write_folder_corpus(tmp_path / name, speakers=2 + number) for number, name in enumerate(("one", "two"))]
+    for path in sorted(roots[1].glob("*.wav")):  # other samples than the first folder's
+        soundfile.write(path, voice(0.6, 97, seed=len(path.name) + ord(path.name[1]) + ord(path.name[3])), 16_000)
+    record, rows = manifest(tmp_path / "run", ("folder", roots[0]), ("folder", roots[1]))
+    assert {row["corpus"] for row in rows} == {"folder", "folder-two"} and record["config"]["corpora"]["folder-two"] == str(roots[1])
+    again, _ = manifest(tmp_path / "run", ("folder", roots[1]))  # the same folder again is the same corpus
+    assert again["key"] == record["key"]
+
+
+def test_a_corpus_that_moved_is_read_from_its_new_place(tmp_path, folder_corpus):
+    manifest(tmp_path / "run", ("folder", folder_corpus))
+    folder_corpus.rename(tmp_path / "moved")
+    record, rows = manifest(tmp_path / "run", ("folder", tmp_path / "moved"))
+    assert record["config"]["corpora"] == {"folder": str(tmp_path / "moved")} and len(rows) == 12
+
+
+def test_a_killed_or_failed_second_corpus_does_not_lose_the_first(tmp_path, ravdess_corpus, folder_corpus, monkeypatch):
+    run = tmp_path / "run"
+    manifest(run, ("ravdess", ravdess_corpus))
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "metadata.csv").write_text("file_name\na.wav\n")
+    (tmp_path / "bad" / "a.wav").write_bytes(b"")
+    with pytest.raises(CorpusError, match="no usable clip"):
+        manifest(run, ("folder", tmp_path / "bad"))
+
+    from cp_paraling_qa.corpora import manifest as module
+
+    def killed(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "finish", killed)
+        manifest(run, ("folder", folder_corpus))
+    record, rows = manifest(run, ("folder", folder_corpus))
+    assert set(record["config"]["corpora"]) == {"ravdess", "folder"} and len(rows) == 20
+
+
+def written(tmp_path, name, content, files=("a.wav",)):
+    (tmp_path / "c").mkdir()
+    for number, file in enumerate(files):
+        soundfile.write(tmp_path / "c" / file, voice(0.5, 120 + 9 * number), 16_000)
+    (tmp_path / "c" / name).write_text(content, encoding="utf-8")
+    return tmp_path / "c"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"opinions": [{"field": "emotion", "value": 3}]}, "unknown emotion"),
+        ({"opinions": [{"field": "valence", "score": "high"}]}, "score is not a number"),
+        ({"opinions": [{"field": "valence", "score": 2}]}, "valence score is outside 0–1"),
+        ({"opinions": [{"value": "sad"}]}, "an opinion without a field"),
+        ({"opinions": [{"field": "emotion", "value": "sad", "source": "alien"}]}, "opinion source 'alien' is not one of human, model, maker, self"),
+        ({"opinions": [{"field": "emotion", "mood": "sad"}]}, "an opinion has no such entry"),
+        ({"opinions": ["sad"]}, "opinions is not a list of objects"),
+        ({"words": [{"start": 0.1}]}, "an entry of words has no word"),
+        ({"words": [{"word": "a", "end": "late"}]}, "end is not a number"),
+    ],
+)
+def test_a_bad_nested_cell_costs_its_row_alone(tmp_path, row, reason):
+    rows = [{"file_name": "a.wav", **row}, {"file_name": "b.wav"}]
+    root = written(tmp_path, "metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows), ("a.wav", "b.wav"))
+    record, kept = manifest(tmp_path / "run", ("folder", root))
+    assert record["dropped"] == {reason: 1} and [r["audio_path"] for r in kept] == ["b.wav"]
+
+
+def test_nested_cells_are_brought_to_their_kind(tmp_path):
+    words = [{"word": "well", "start": float("nan"), "end": "0.4", "probability": None}]
+    opinions = [{"field": "arousal", "score": "0.5", "rater": 5, "source": "model", "revision": 2.0}]
+    root = written(tmp_path, "metadata.jsonl", json.dumps({"file_name": "a.wav", "words": words, "opinions": opinions}) + "\n")
+    _, rows = manifest(tmp_path / "run", ("folder", root))
+    assert rows[0]["words"] == [{"word": "well", "start": None, "end": 0.4, "probability": None}]
+    assert [(o["score"], o["rater"], o["revision"]) for o in rows[0]["opinions"]] == [(0.5, "5", "2")]
+
+
+def test_what_tables_write_for_missing_is_missing_and_whole_numbers_are_ids(tmp_path):
+    root = written(tmp_path, "metadata.csv", "file_name, speaker_id, emotion, gender\na.wav, NaN, null, None\nb.wav, 7.5, sad, female\n", ("a.wav", "b.wav"))
+    _, rows = manifest(tmp_path / "run", ("folder", root))
+    assert [(r["speaker_id"], r["gender"], emotions(r)) for r in rows] == [(None, None, []), ("7.5", "female", ["sad"])]
+    (tmp_path / "d").mkdir()
+    soundfile.write(tmp_path / "d" / "a.wav", voice(0.5, 99), 16_000)
+    (tmp_path / "d" / "metadata.jsonl").write_text('{"file_name": "a.wav", "speaker_id": 7.0, "transcript": "None"}\n')
+    _, rows = manifest(tmp_path / "other", ("folder", tmp_path / "d"))
+    assert (rows[0]["speaker_id"], rows[0]["transcript"]) == ("7", "None")
+
+
+def test_other_line_separators_may_stand_in_a_text(tmp_path):
+    text = "well\u2028yes\x85no"
+    root = written(tmp_path, "metadata.jsonl", json.dumps({"file_name": "a.wav", "transcript": text}, ensure_ascii=False) + "\n")
+    _, rows = manifest(tmp_path / "run", ("folder", root))
+    assert rows[0]["transcript"] == text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('file_name,transcript\na.wav,"not closed\nb.wav,x\n', "is no CSV.*quote that is not closed"),
+        ("file_name,emotion,emotion\na.wav,sad,sad\n", "two columns called emotion"),
+        ("file_name;emotion\na.wav;sad\n", "separated by commas"),
+    ],
+)
+def test_a_table_that_would_be_misread_is_refused(tmp_path, content, message):
+    with pytest.raises(CorpusError, match=message):
+        manifest(tmp_path / "run", ("folder", written(tmp_path, "metadata.csv", content)))
+
+
+def test_a_comma_without_quotes_costs_its_row(tmp_path):
+    root = written(tmp_path, "metadata.csv", "file_name,transcript\na.wav,hello, world\nb.wav,fine\n", ("a.wav", "b.wav"))
+    record, rows = manifest(tmp_path / "run", ("folder", root))
+    assert len(rows) == 1 and record["dropped"] == {"more cells than columns": 1, "file without a metadata row": 1}

@@ -199,3 +199,60 @@ def test_stock_datasets_alone_offline_and_without_torchcodec(built, tmp_path):
         [sys.executable, "-W", "ignore", "-c", OFFLINE.format(folder=str(built), cache=str(tmp_path))], capture_output=True, text=True, cwd=tmp_path
     )
     assert done.stdout.strip() == "36", done.stderr
+
+
+def test_clips_without_a_partition_follow_their_speaker():
+    clips = people("a", "b", "c", "d")
+    for row in clips:
+        row["split"] = {"a0": "test", "b0": "train"}.get(row["clip_id"])
+    for seed in range(5):
+        division = divide(clips, SplitOptions(seed=seed))
+        assert {division.split[f"a{i}"] for i in range(4)} == {"test"} and {division.split[f"b{i}"] for i in range(4)} == {"train"}
+        assert division.shared_speakers == []
+
+
+def test_a_folder_with_other_things_is_not_built_into(tmp_path, built):
+    from cp_paraling_qa.dataset.assemble import assemble
+
+    run = built.parent
+    (tmp_path / "mine/data/recordings").mkdir(parents=True)
+    (tmp_path / "mine/data/recordings/x.wav").write_text("precious")
+    with pytest.raises(DatasetError, match="choose an empty folder"):
+        assemble(run, out=tmp_path / "mine")
+    assert (tmp_path / "mine/data/recordings/x.wav").exists()
+    for seed in (0, 1):  # into an empty folder, and again into its own
+        record = assemble(run, out=tmp_path / "new", splits=SplitOptions(seed=seed))
+    assert [path.name for path in (tmp_path / "new/data").iterdir()] == [record["data"]]
+
+
+def test_a_stage_whose_input_was_made_anew_is_refused(tmp_path):
+    from cp_paraling_qa.corpora.manifest import make_manifest
+    from cp_paraling_qa.dataset.assemble import assemble
+    from cp_paraling_qa.errors import StageError
+
+    root = write_folder_corpus(tmp_path / "corpus")
+    build({"run": tmp_path / "run", "corpora": [{"name": "folder", "root": root}], "llm": "none"}, screen=QUIET)
+    lines = (root / "metadata.jsonl").read_text().splitlines()
+    (root / "metadata.jsonl").write_text("\n".join(lines[1:]) + "\n")
+    make_manifest(tmp_path / "run", [("folder", root)])
+    with pytest.raises(StageError, match=r"annotations was made from other manifest than there are now: run `cpqa annotate"):
+        assemble(tmp_path / "run")
+
+
+def test_splits_and_configurations_without_rows(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")
+    rows = [yaml.safe_load(line) for line in (root / "metadata.jsonl").read_text().splitlines()]
+
+    def rebuilt(name, *, blank):
+        import json
+
+        lines = [json.dumps(row | ({"emotion": None, "gender": None} if row["speaker_id"] in blank else {})) for row in rows]
+        (root / "metadata.jsonl").write_text("\n".join(lines) + "\n")
+        recipe = {"run": tmp_path / name, "corpora": [{"name": "folder", "root": root}], "llm": "none", "splits": {"test_speakers": ["s0"]}}
+        return build(recipe, screen=QUIET)
+
+    unlabelled_test = rebuilt("a", blank={"s0"})
+    assert {name: part.num_rows for name, part in load(unlabelled_test, "baseline", tmp_path).items()} == {"train": 36}
+    assert "baseline has no rows in test" in (unlabelled_test / "README.md").read_text()
+    unlabelled = rebuilt("b", blank={"s0", "s1", "s2", "s3"})
+    assert datasets.get_dataset_config_names(str(unlabelled)) == ["clips"] and len(load(unlabelled, "clips", tmp_path)["train"]) == 9

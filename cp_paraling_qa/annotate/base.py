@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from cp_paraling_qa import audio
 from cp_paraling_qa.errors import AudioError
 from cp_paraling_qa.schema import ANNOTATION_SCHEMA, SAMPLING_RATE
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, finish, next_parts, read_record, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, finish, next_parts, run
 
 
 class Annotator(Protocol):
@@ -101,12 +101,17 @@ def annotate(
     Returns:
         the stage's record.
     """
-    manifest = read_record(run_folder / "manifest")
-    parts = next_parts(run_folder / "manifest")
-    roots = manifest["config"]["corpora"] if manifest else {}
+    manifest = check_chain(run_folder, "manifest")["manifest"]
+    parts, roots = next_parts(run_folder / "manifest"), manifest["config"]["corpora"]
     outcomes = {}
     for name, annotator in annotators.items():
         mine = [Part(f"{name}-{part.name}", part.content, part.source) for part in parts]
         tick = (lambda rows, outcome, name=name: progress(name, rows, outcome)) if progress else None
         outcomes[name] = run(AnnotatorStage(annotator, roots), mine, run_folder / "annotations", workers=workers, progress=tick)
-    return finish(run_folder / "annotations", "annotations", outcomes, {"annotators": {name: annotator.config for name, annotator in annotators.items()}})
+    return finish(
+        run_folder / "annotations",
+        "annotations",
+        outcomes,
+        {"annotators": {name: annotator.config for name, annotator in annotators.items()}},
+        made_from=manifest["key"],
+    )

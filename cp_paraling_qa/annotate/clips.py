@@ -12,9 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from cp_paraling_qa.errors import StageError
 from cp_paraling_qa.schema import CLIP_SCHEMA, Opinion, opinion
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, file_digest, finish, next_parts, read_part, read_record, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, digest, file_digest, finish, next_parts, read_part, run
 
 FEWEST = 4
 """Clips that a voice, or a corpus, must have for "its own average" to mean something."""
@@ -125,9 +124,7 @@ def make_clips(run_folder: Path, *, workers: int = 0, progress: Callable[[int, O
         the stage's record.
     """
     annotations = run_folder / "annotations"
-    record = read_record(annotations)
-    if record is None:
-        raise StageError(f"{annotations} is not finished: run `cpqa annotate {run_folder}` first")
+    record = check_chain(run_folder, "manifest", "annotations")["annotations"]
     annotators = list(record["config"]["annotators"])
     manifest = next_parts(run_folder / "manifest")
 
@@ -150,4 +147,4 @@ def make_clips(run_folder: Path, *, workers: int = 0, progress: Callable[[int, O
     ]
     outcome = run(stage, parts, run_folder / "clips", workers=workers, progress=progress)
     outcome.rows_in = record["rows_in"] // max(1, len(annotators))
-    return finish(run_folder / "clips", "clips", {"clips": outcome}, stage.config)
+    return finish(run_folder / "clips", "clips", {"clips": outcome}, stage.config, made_from=record["key"])

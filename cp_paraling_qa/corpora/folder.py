@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from cp_paraling_qa.corpora.base import audio_files, existing_root, record
 from cp_paraling_qa.errors import CorpusError, LabelError
 from cp_paraling_qa.labels import known_emotion
-from cp_paraling_qa.schema import AXES, null_nan, opinion
+from cp_paraling_qa.schema import AXES, Opinion, Word, null_nan, opinion
 from cp_paraling_qa.stage import Drop, Row
 
 SPLITS = {
@@ -36,6 +36,7 @@ SPLITS = {
 GENDERS = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male"}
 _TEXT = ("speaker_id", "dialogue_id", "language", "transcript", "license")
 _NUMBERS = ("start", "end", "age")
+MISSING = ("nan", "null", "none", "n/a", "na", "<na>")
 
 
 class Folder:
@@ -72,49 +73,48 @@ class Folder:
 
     def _clip(self, root: Path, table: Path, line: int, row: dict[str, Any], files: set[str], named: set[str]) -> Row | Drop:
         place = f"{table.relative_to(root).as_posix()} line {line}"
+        if "" in row:
+            return Drop(place, "more cells than columns", "put quotes around text with commas in it")
         name = row.get("file_name")
         if not isinstance(name, str) or not name.strip():
-            return Drop(place, "metadata row without file_name")
+            return Drop(place, "metadata row without file_name", "name the audio file, relative to this table's folder")
         where = PurePosixPath(table.parent.relative_to(root).as_posix(), name.strip()).as_posix()
         if PurePosixPath(where).is_absolute() or ".." in PurePosixPath(where).parts:
             return Drop(f"{place}: {name}", "file_name leaves the corpus folder")
         span = (row.get("start"), row.get("end"))
         if where not in files and not (root / where).is_file():
-            return Drop(f"{place}: {name}", "metadata row without a file", "the file is not there")
+            return Drop(
+                f"{place}: {name}", "metadata row without a file", f"{where} is not there; paths are relative to the table's folder, with forward slashes"
+            )
         if where in named and span in ((None, None), ("", "")):
             return Drop(f"{place}: {name}", "duplicate file_name", "an earlier row names the same file")
         named.add(where)
         try:
             return record(where, **self._columns(row, where))
-        except (LabelError, ValueError) as error:
+        except LabelError as error:
             reason, _, detail = str(error).partition(": ")
             return Drop(where, reason, detail)
 
     def _columns(self, row: dict[str, Any], where: str) -> Row:
-        columns: Row = {key: _text(row.get(key)) for key in _TEXT}
+        columns: Row = {key: _text(row.get(key)) if key == "transcript" else _label(row.get(key)) for key in _TEXT}
         columns |= {key: _number(row, key) for key in _NUMBERS}
-        if gender := _text(row.get("gender")):
+        if gender := _label(row.get("gender")):
             columns["gender"] = GENDERS.get(gender.lower())
             if columns["gender"] is None:
                 raise LabelError(f"unknown gender: {gender!r}; female, male, or leave it empty")
-        split = _text(row.get("split")) or next((part for part in PurePosixPath(where).parts[:-1] if part.lower() in SPLITS), None)
+        split = _label(row.get("split")) or next((part for part in PurePosixPath(where).parts[:-1] if part.lower() in SPLITS), None)
         if split is not None:
             if split.lower() not in SPLITS:
                 raise LabelError(f"unknown split: {split!r}; train, validation or test")
             columns["split"] = SPLITS[split.lower()]
-        columns["words"] = [
-            {"word": str(w["word"]), "start": w.get("start"), "end": w.get("end"), "probability": w.get("probability")} for w in _list(row, "words")
-        ]
+        columns["words"] = [_word(item) for item in _list(row, "words")]
         columns["opinions"] = self._opinions(row)
         return columns
 
     def _opinions(self, row: dict[str, Any]) -> list[Any]:
         license = _text(row.get("license"))
-        opinions = []
-        for given in _list(row, "opinions"):
-            given = {key: value for key, value in given.items() if value is not None}
-            opinions.append(opinion(given.pop("field", "none"), given.pop("value", None), source=given.pop("source", "human"), **given))
-        if label := _text(row.get("emotion")):
+        opinions = [_opinion(item) for item in _list(row, "opinions")]
+        if label := _label(row.get("emotion")):
             opinions.append(opinion("emotion", label, source="human", license=license))
         for axis in AXES:
             if (score := _number(row, axis)) is not None:
@@ -139,14 +139,31 @@ def read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise CorpusError(
             f"{path} is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}): save it as UTF-8, e.g. `iconv -f latin1 -t utf-8`"
         ) from None
-    if path.suffix == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        if "file_name" not in (reader.fieldnames or []):
-            raise CorpusError(f"{path} has no column file_name (it has {', '.join(reader.fieldnames or []) or 'none'}): the audiofolder convention asks for it")
+    yield from _csv_rows(path, text) if path.suffix == ".csv" else _json_rows(path, text)
+
+
+def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a CSV table. An unclosed quote would swallow the rows behind it, and a stray comma cut a transcript: both are refused."""
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True, restkey="")
+    try:
+        names = [name.strip() for name in reader.fieldnames or []]
+        reader.fieldnames = names
+        if "file_name" not in names:
+            raise CorpusError(
+                f"{path} has no column file_name (it has {', '.join(names) or 'none'}): the audiofolder convention asks for it, in a table separated by commas"
+            )
+        if doubled := sorted({name for name in names if names.count(name) > 1}):
+            raise CorpusError(f"{path} has two columns called {', '.join(doubled)}: keep one of each")
         for row in reader:
-            yield reader.line_num, {key: value for key, value in row.items() if key is not None}
-        return
-    for line, content in enumerate(text.splitlines(), 1):
+            yield reader.line_num, dict(row)
+    except csv.Error as error:
+        raise CorpusError(f"{path} line {reader.line_num} is no CSV ({error}): look for a quote that is not closed") from None
+
+
+def _json_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of JSON lines. Only a newline ends a line: other separators may stand inside a text."""
+    for line, content in enumerate(text.split("\n"), 1):
         if not content.strip():
             continue
         try:
@@ -158,15 +175,42 @@ def read_metadata(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line, row
 
 
+def _opinion(given: dict[str, Any]) -> Opinion:
+    """An opinion as a table gives it, every value brought to its kind."""
+    if unknown := set(given) - set(Opinion.__annotations__):
+        raise LabelError(f"an opinion has no such entry: {', '.join(sorted(unknown))}")
+    numbers = {key: _number(given, key) for key in ("score", "probability", "start", "end")}
+    names = {key: _label(given.get(key)) for key in ("rater", "revision", "license")}
+    field, source = _label(given.get("field")), _label(given.get("source")) or "human"
+    if field is None:
+        raise LabelError("an opinion without a field: say what it is about, e.g. emotion")
+    return opinion(field, _text(given.get("value")), source=source, **numbers, **names)  # type: ignore[arg-type]  # `opinion` checks the source
+
+
+def _word(given: dict[str, Any]) -> Word:
+    text = _text(given.get("word"))
+    if text is None:
+        raise LabelError("an entry of words has no word: each needs word, and may have start, end and probability")
+    return Word(word=text, start=_number(given, "start"), end=_number(given, "end"), probability=_number(given, "probability"))
+
+
 def _text(value: Any) -> str | None:
     """Text without surrounding space; None for null, empty and a float NaN (pandas writes those for missing cells)."""
     if value is None or (isinstance(value, float) and value != value):
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a table that went through pandas says 7.0 where another says 7
     return str(value).strip() or None
 
 
+def _label(value: Any) -> str | None:
+    """As `_text`, and None for what tables write in an empty cell: "nan" is nobody's name."""
+    text = _text(value)
+    return None if text is not None and text.lower() in MISSING else text
+
+
 def _number(row: dict[str, Any], key: str) -> float | None:
-    value = _text(row.get(key))
+    value = _label(row.get(key))
     if value is None:
         return None
     try:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa import audio
 from cp_paraling_qa.corpora import corpus_named
-from cp_paraling_qa.errors import AudioError, CorpusError
+from cp_paraling_qa.errors import AudioError, CorpusError, StageError
 from cp_paraling_qa.schema import CLIP_SCHEMA, Seconds
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, finish, read_part, read_record, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, digest, finish, read_part, run, write_json
 
+CORPORA = "corpora.json"
 FIRST_PART = 64
 
 
@@ -73,11 +77,12 @@ class ManifestStage:
         }
 
 
-def _parts(corpus: str, root: Path, chain: list[str]) -> Iterator[Part]:
+def _parts(entry: Entry, chain: list[str]) -> Iterator[Part]:
     """Records in parts that grow with the corpus (64 rows each at first, so that a kill costs little; longer later, so that a million rows are not 15,000 files).
 
     Each part's content covers the parts before it, since what counts as a duplicate depends on them.
     """
+    corpus, root = entry.name, Path(entry.root)
     number, size = 0, FIRST_PART
     rows: list[Row] = []
     stats: list[tuple[int, int] | None] = []
@@ -86,7 +91,7 @@ def _parts(corpus: str, root: Path, chain: list[str]) -> Iterator[Part]:
         chain[0] = digest(chain[0], rows, stats)
         return Part(f"{corpus}-{number:05d}", chain[0], list(rows))
 
-    for item in corpus_named(corpus).records(root):
+    for item in corpus_named(entry.reader).records(root):
         if isinstance(item, Drop):
             rows.append(Drop(f"{corpus}/{item.item}", item.reason, item.detail)._asdict())
         else:
@@ -131,10 +136,58 @@ class _Duplicates:
         return kept
 
 
-def corpora_of(run_folder: Path) -> dict[str, str]:
-    """The corpora of a run: name → root folder."""
-    record = read_record(run_folder / "manifest")
-    return dict(record["config"]["corpora"]) if record else {}
+@dataclass(frozen=True)
+class Entry:
+    """A corpus of a run.
+
+    Args:
+        name: in rows and part names: the reader's, or with the folder's name behind it where a reader has several.
+        reader: its name in the registry.
+        root: the corpus folder.
+        min_seconds: shorter clips are left behind.
+        max_seconds: longer clips are left behind.
+    """
+
+    name: str
+    reader: str
+    root: str
+    min_seconds: Seconds
+    max_seconds: Seconds
+
+
+def corpora_of(run_folder: Path) -> list[Entry]:
+    """The corpora of a run, in the order in which they came. Kept apart from `_stage.json`, which is away while the manifest is in the making.
+
+    Raises:
+        StageError: the file cannot be read.
+    """
+    path = run_folder / CORPORA
+    if not path.exists():
+        return []
+    try:
+        return [Entry(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise StageError(f"{path} cannot be read ({error}): delete it, and read the corpora again with `cpqa corpus`") from None
+
+
+def add_corpora(entries: Iterable[Entry], more: Iterable[tuple[str, Path]], min_seconds: Seconds, max_seconds: Seconds) -> list[Entry]:
+    """A run's corpora with more of them.
+
+    The same reader with the same folder is the same corpus, read again; with another folder it is one more, unless the first one's folder has gone: then it moved.
+    """
+    found = {entry.name: entry for entry in entries}
+    for reader, folder in more:
+        root = folder.resolve()
+        mine = [entry for entry in found.values() if entry.reader == reader]
+        name = next((entry.name for entry in mine if Path(entry.root) == root), None) or next(
+            (entry.name for entry in mine if not Path(entry.root).exists()), None
+        )
+        if name is None:
+            plain = re.sub(r"[^\w.-]+", "-", root.name).strip("-.") or "corpus"
+            free = (reader, f"{reader}-{plain}", *(f"{reader}-{plain}-{number}" for number in range(2, len(found) + 3)))
+            name = next(candidate for candidate in free if candidate not in found)
+        found[name] = Entry(name, reader, str(root), min_seconds, max_seconds)
+    return list(found.values())
 
 
 def make_manifest(
@@ -151,34 +204,41 @@ def make_manifest(
 
     Args:
         run_folder: RUN.
-        corpora: (name, root) pairs; a corpus that the run has already is read again from its new root.
+        corpora: (reader, root) pairs; see `add_corpora`.
         keep_others: whether corpora that the run has from before stay.
         workers: processes that read audio beside this one.
-        min_seconds: shorter clips are left behind, counted.
-        max_seconds: longer clips are left behind, counted.
+        min_seconds: shorter clips of these corpora are left behind, counted.
+        max_seconds: longer clips of these corpora are left behind, counted.
         progress: see `stage.run`.
 
     Returns:
         the stage's record.
 
     Raises:
-        CorpusError: a folder is missing, empty, or no clip of it can be used.
+        CorpusError: a folder is missing, empty, or no clip of it can be used; the run then keeps the corpora that it had.
     """
-    folder = run_folder / "manifest"
-    wanted: dict[str, Path] = {name: Path(root) for name, root in corpora_of(run_folder).items()} if keep_others else {}
-    wanted |= {name: Path(root).resolve() for name, root in corpora}
-    duplicates, chain, outcomes = _Duplicates(), [""], {}
-    for name, root in wanted.items():
-        stage = ManifestStage(name, root, min_seconds=min_seconds, max_seconds=max_seconds)
-        outcome = run(stage, _parts(name, root, chain), folder, workers=workers, progress=progress, accept=duplicates.accept, seen=duplicates.seen)
-        if not outcome.rows_out:
-            raise CorpusError(
-                f"no usable clip in {root}: {_reasons(outcome.counts()) or 'the folder holds no clips'}. Corpus {name!r} expects {corpus_named(name).layout}."
-            )
-        outcomes[name] = outcome
-    config = {"corpora": {name: str(root) for name, root in wanted.items()}, "min_seconds": min_seconds, "max_seconds": max_seconds}
-    return finish(folder, "manifest", outcomes, config)
-
-
-def _reasons(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} × {reason}" for reason, count in counts.items())
+    folder, before = run_folder / "manifest", corpora_of(run_folder)
+    entries = add_corpora(before if keep_others else [], corpora, min_seconds, max_seconds)
+    for entry in entries:
+        corpus_named(entry.reader)
+    write_json(run_folder / CORPORA, [asdict(entry) for entry in entries])  # first of all: a killed run knows what it was to read
+    duplicates, chain = _Duplicates(), [""]
+    outcomes: dict[str, Outcome] = {}
+    try:
+        for entry in entries:
+            stage = ManifestStage(entry.name, Path(entry.root), min_seconds=entry.min_seconds, max_seconds=entry.max_seconds)
+            parts = _parts(entry, chain)
+            outcome = run(stage, parts, folder, workers=workers, progress=progress, accept=duplicates.accept, seen=duplicates.seen)
+            if not outcome.rows_out:
+                why = ", ".join(f"{count} × {reason}" for reason, count in outcome.counts().items()) or "the folder holds no clips"
+                raise CorpusError(f"no usable clip in {entry.root}: {why}. Corpus {entry.reader!r} expects {corpus_named(entry.reader).layout}.")
+            outcomes[entry.name] = outcome
+    except CorpusError:
+        write_json(run_folder / CORPORA, [asdict(entry) for entry in before])
+        raise
+    return finish(
+        folder,
+        "manifest",
+        outcomes,
+        {"corpora": {entry.name: entry.root for entry in entries}, "limits": {entry.name: [entry.min_seconds, entry.max_seconds] for entry in entries}},
+    )

@@ -10,6 +10,7 @@ folder meanwhile gets the old data or the new, whole.
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,12 +26,13 @@ from cp_paraling_qa.dataset.metadata import MetadataOptions
 from cp_paraling_qa.dataset.splits import Division, SplitOptions, divide
 from cp_paraling_qa.errors import DatasetError, StorageError
 from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, EXAMPLE_SCHEMA, features_metadata
-from cp_paraling_qa.stage import digest, parts_of, read_record, read_rows, whole_file, write_json
+from cp_paraling_qa.stage import check_chain, digest, parts_of, read_record, read_rows, whole_file, write_json
 
 ROW_GROUP = 100
 """Rows; small, so that a viewer can page through."""
 
 SHARD_BYTES = 400 * 2**20
+WORKSHOP = ".building"
 
 
 def assemble(
@@ -56,18 +58,15 @@ def assemble(
         the stage's record; `configs` maps a configuration to its rows by split, `warnings` holds what the user should be told.
 
     Raises:
-        DatasetError: audio has gone or changed, no split is possible, or no LLM-written question was kept where an LLM was to write some.
-        StageError: a stage before has not finished.
+        DatasetError: audio has gone or changed, no split is possible, no LLM-written question was kept where an LLM was to write some, or `out` holds other things.
+        StageError: a stage before has not finished, or was made anew since.
     """
     from cp_paraling_qa.dataset.builder import configs_for
 
-    metadata, splits, out = metadata or MetadataOptions(), splits or SplitOptions(), out or run_folder / "dataset"
-    questions = read_record(run_folder / "questions")
+    metadata, splits = metadata or MetadataOptions(), splits or SplitOptions()
+    manifest, _, clips_record, questions = check_chain(run_folder, "manifest", "annotations", "clips", "questions").values()
     parts = [path.stem for path in parts_of(run_folder / "clips")]
-    parts_of(run_folder / "questions")
-    manifest = read_record(run_folder / "manifest")
-    clips_record = read_record(run_folder / "clips")
-    assert questions and manifest and clips_record
+    out = run_folder / "dataset" if out is None else _own_folder(out)
     light = list(read_rows(run_folder / "clips", ["clip_id", "corpus", "speaker_id", "dialogue_id", "gender", "split"]))
     if not light:
         raise DatasetError(f"{run_folder / 'clips'} holds no clips: see the drops in its _stage.json")
@@ -86,7 +85,7 @@ def assemble(
         )
     with _workshop(out) as shop:
         counts = {}
-        for name in configs_for(facts.written > 0):
+        for name in configs_for(asked=facts.asked, written=facts.written):
             counts[name] = _write_config(name, run_folder, manifest["config"]["corpora"], parts, division, metadata, key, shop, workers)
             if progress is not None:
                 progress(name)
@@ -96,7 +95,7 @@ def assemble(
         with whole_file(out / "README.md") as beside:
             beside.write_text(render_card(facts), encoding="utf-8")
     for old in (out / "data").iterdir():
-        if old.name != hashed:
+        if old.name != hashed and re.fullmatch(r"[0-9a-f]{8}", old.name):
             shutil.rmtree(old, ignore_errors=True)
     record = {
         "stage": "dataset",
@@ -116,10 +115,22 @@ def assemble(
     return record
 
 
+def _own_folder(out: Path) -> Path:
+    """The folder, if it is one that datasets were built in before, or empty, or not there.
+
+    Raises:
+        DatasetError: it holds other things, which a build would replace.
+    """
+    ours = (read_record(out) or {}).get("stage") == "dataset" or (out / WORKSHOP).is_dir()
+    if not ours and out.exists() and (not out.is_dir() or (out / "README.md").exists() or (out / "data").exists()):
+        raise DatasetError(f"{out} holds a README.md or data that no build of ours put there: choose an empty folder with --out")
+    return out
+
+
 @contextmanager
 def _workshop(out: Path) -> Iterator[Path]:
     """A folder beside the finished data to build in. One that a killed run left behind is used again: configurations that were whole need not be read anew."""
-    shop = out / ".building"
+    shop = out / WORKSHOP
     try:
         shutil.rmtree(shop / "data", ignore_errors=True)
         shop.mkdir(parents=True, exist_ok=True)
@@ -164,14 +175,17 @@ def _write_config(
             datasets.enable_progress_bars()
     schema = features_metadata(CLIPS_CONFIG_SCHEMA if name == "clips" else EXAMPLE_SCHEMA)
     counts = {}
-    for split, rows in builder.as_dataset().items():
-        counts[str(split)] = len(rows)
-        shards = max(1, -(-rows.data.nbytes // SHARD_BYTES))
+    for split, info in builder.info.splits.items():
+        counts[str(split)] = int(info.num_examples)
+        if not info.num_examples:
+            continue  # `datasets` reads no file without rows: the split is left out, and the card says so
+        rows = builder.as_dataset(split=split).data.table
+        shards = max(1, -(-rows.nbytes // SHARD_BYTES))
         for number in range(shards):
             first, last = len(rows) * number // shards, len(rows) * (number + 1) // shards
             path = shop / "data" / name / f"{split}-{number:05d}-of-{shards:05d}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_parquet(path, rows.data.table.slice(first, last - first), schema)
+            write_parquet(path, rows.slice(first, last - first), schema)
     return counts
 
 
@@ -180,8 +194,6 @@ def write_parquet(path: Path, rows: pa.Table, schema: pa.Schema) -> None:
     with pq.ParquetWriter(path, schema, compression="zstd", compression_level=9, use_dictionary=True, dictionary_pagesize_limit=2**30) as writer:
         for first in range(0, len(rows), ROW_GROUP):
             writer.write_table(rows.slice(first, ROW_GROUP).cast(schema), row_group_size=ROW_GROUP)
-        if not len(rows):
-            writer.write_table(schema.empty_table())
 
 
 def _content_hash(folder: Path) -> str:

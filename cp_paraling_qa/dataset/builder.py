@@ -132,6 +132,11 @@ def encoded(clip: Row, roots: dict[str, str]) -> Row:
     return {"bytes": audio.encode_flac(samples), "path": f"{clip['clip_id']}.flac"}
 
 
-def configs_for(written: bool) -> tuple[str, ...]:
-    """The configurations that can be built: without LLM-written questions, baseline, explicit and clips alone."""
-    return (*(name for name in CONFIGS if written or name not in WRITTEN), "clips")
+def configs_for(*, asked: int, written: int) -> tuple[str, ...]:
+    """The configurations that have rows.
+
+    Args:
+        asked: template questions; without any (no clip has an emotion or a gender) there is neither baseline nor explicit.
+        written: LLM-written questions; without any there is neither implicit nor combined.
+    """
+    return (*(name for name in CONFIGS if (written if name in WRITTEN else asked)), "clips")

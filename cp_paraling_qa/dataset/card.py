@@ -47,6 +47,7 @@ class CardFacts:
     metadata: MetadataOptions
     synthetic: bool
     unsplit_speakers: int
+    unlicensed: int
     configs: dict[str, dict[str, int]] = field(default_factory=dict)
     data: str = ""
     version: str = __version__
@@ -56,6 +57,11 @@ class CardFacts:
     def written(self) -> int:
         """LLM-written questions that were kept."""
         return sum(sum(self.kinds[kind].values()) for kind in ("pqa", "cpqa") if kind in self.kinds)
+
+    @property
+    def asked(self) -> int:
+        """Template questions."""
+        return sum(sum(counts.values()) for kind, counts in self.kinds.items() if kind not in ("pqa", "cpqa"))
 
     @property
     def written_test(self) -> int:
@@ -81,6 +87,11 @@ class CardFacts:
             told.append(
                 f"{len(self.division.shared_speakers)} speakers stand in more than one official split ({names}{', …' if len(self.division.shared_speakers) > 5 else ''}): --split speaker builds disjoint ones"
             )
+        if not self.asked:
+            told.append("no clip has an emotion or a gender, so there is no template question: neither baseline nor explicit was built")
+        for name, counts in self.configs.items():
+            if empty := [split for split, rows in counts.items() if not rows]:
+                told.append(f"{name} has no rows in {' and '.join(empty)}")
         if self.unsplit_speakers:
             told.append(f"{self.unsplit_speakers} clips have no speaker_id: that no voice is in both train and test cannot be promised for them")
         return told
@@ -93,7 +104,7 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
     licenses: set[str] = set()
     languages: set[str] = set()
     sources: Counter[str] = Counter()
-    unknown = 0
+    unknown = unlicensed = 0
     for clip in read_rows(run_folder / "clips"):
         side = sides.setdefault(division.split[clip["clip_id"]], Side())
         side.clips += 1
@@ -103,6 +114,7 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         side.genders[ledger.gender(clip) or "unknown"] += 1
         corpora[clip["corpus"]] += 1
         unknown += clip["speaker_id"] is None
+        unlicensed += clip["license"] is None
         licenses |= {clip["license"]} if clip["license"] else set()
         languages |= {clip["language"]} if clip["language"] else set()
         sources.update({o["source"] for o in clip["opinions"] if o["field"] == "emotion"})
@@ -136,6 +148,7 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         metadata=metadata,
         synthetic=bool(sources) and set(sources) <= {"maker", "model"} and "maker" in sources,
         unsplit_speakers=unknown,
+        unlicensed=unlicensed,
     )
 
 
@@ -151,5 +164,7 @@ def render_card(facts: CardFacts) -> str:
         return " ".join(str(text).split()).replace("|", "/")
 
     environment.filters["cell"] = cell
-    values: dict[str, Any] = {name: getattr(facts, name) for name in (*facts.__dataclass_fields__, "written", "written_test", "size_category", "splits")}
+    values: dict[str, Any] = {
+        name: getattr(facts, name) for name in (*facts.__dataclass_fields__, "written", "asked", "written_test", "size_category", "splits")
+    }
     return environment.from_string(template).render(values, warnings=facts.warnings())

@@ -39,6 +39,8 @@ class MetadataOptions:
     sources: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if unknown := set(self.sources or ()) - {"human", "maker", "model"}:
+            raise RecipeError(f"metadata source {', '.join(sorted(unknown))} is unknown: choose from human, maker, model")
         if unknown := set(self.fields) - set(FIELDS):
             raise RecipeError(f"metadata field {', '.join(sorted(unknown))} is unknown: choose from {', '.join(FIELDS)}")
 

@@ -82,6 +82,7 @@ def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Divisio
                     division.split[clip["clip_id"]] = clip["split"]
         else:
             free += members
+    free = _follow(clips, free, division)
     if free:
         _by_group(free, options, wanted, division)
     sides = defaultdict(set)
@@ -92,8 +93,24 @@ def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Divisio
     return division
 
 
+def _follow(clips: Sequence[Mapping[str, Any]], free: Sequence[Mapping[str, Any]], division: Division) -> list[Mapping[str, Any]]:
+    """Clips without a partition go where the official ones of their speaker or dialogue are (test before train, if on both sides); the others are left."""
+    if not division.split or not free:
+        return list(free)
+    left = []
+    for group in _groups(clips):
+        sides = {division.split[clip["clip_id"]] for clip in group if clip["clip_id"] in division.split}
+        mine = [clip for clip in group if clip["clip_id"] not in division.split]
+        if sides:
+            side = next((name for name in reversed(SPLITS) if name in sides), sorted(sides)[0])
+            division.split.update({clip["clip_id"]: side for clip in mine})
+        else:
+            left += mine
+    return left
+
+
 def _by_group(clips: Sequence[Mapping[str, Any]], options: SplitOptions, wanted: set[str], division: Division) -> None:
-    """Divides clips by groups that share a speaker or a dialogue. Clips of officially divided speakers follow them."""
+    """Divides clips by groups that share a speaker or a dialogue."""
     groups = _groups(clips)
     if wanted:
         for group in groups:

@@ -89,5 +89,7 @@ def _render(source: str, context: Mapping[str, Any]) -> str:
 
 def _without_noise(schema: Any) -> Any:
     if isinstance(schema, dict):
-        return {key: _without_noise(value) for key, value in schema.items() if not (key in ("title", "description") and isinstance(value, str)) and key != "default"}
+        return {
+            key: _without_noise(value) for key, value in schema.items() if not (key in ("title", "description") and isinstance(value, str)) and key != "default"
+        }
     return [_without_noise(item) for item in schema] if isinstance(schema, list) else schema

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from cp_paraling_qa.llm_types import secret_in
 from cp_paraling_qa.schema import Seconds
 
 
@@ -36,6 +37,8 @@ class LLMOptions(StrictOptions):
 
     @model_validator(mode="after")
     def _named(self) -> LLMOptions:
+        if self.base_url and (found := secret_in(self.base_url)):
+            raise ValueError(f"the address of the endpoint holds {found}: leave it out; the key comes from OPENAI_API_KEY")
         if self.base_url and not self.model:
             raise ValueError("an endpoint needs a model: give llm.model (--llm-model)")
         if self.model and not self.base_url:

@@ -12,8 +12,9 @@ from cp_paraling_qa.generate.filters import SMALL_MODEL_FILTERS
 from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions
 from cp_paraling_qa.generate.reuse import llm_rows
 from cp_paraling_qa.generate.write import Options, QuestionWriter
+from cp_paraling_qa.ledger import consensus, gender
 from cp_paraling_qa.llm import LLMConfig
-from cp_paraling_qa.stage import Outcome, Row, finish, next_parts, read_rows, run, write_json
+from cp_paraling_qa.stage import Outcome, Row, check_chain, finish, next_parts, read_rows, run, write_json
 
 
 def make_questions(
@@ -41,17 +42,18 @@ def make_questions(
     Raises:
         LLMError: the endpoint cannot be used at all; finished parts and replies stay.
     """
+    clips = check_chain(run_folder, "manifest", "annotations", "clips")["clips"]
     parts = next_parts(run_folder / "clips")
     settings = llm if isinstance(llm, LLMOptions) else None
     reuse = _reused(run_folder, options) if settings is not None else {}
     writer = _writer(options, settings, reuse, cache=run_folder / "cache" / "replies.sqlite", told=told)
     if settings is not None:
-        say(f"  LLM: {writer.config['model']}{'' if settings.base_url is None else ' at ' + settings.base_url.rsplit('@', 1)[-1]}")
+        say(f"  LLM: {writer.config['model']}{'' if settings.base_url is None else ' at ' + settings.base_url}")
     try:
         outcome = run(writer, parts, run_folder / "questions", progress=progress)
     finally:
         writer.close()
-    record = finish(run_folder / "questions", "questions", {"questions": outcome}, writer.config | {"llm": writer.config.get("model")})
+    record = finish(run_folder / "questions", "questions", {"questions": outcome}, writer.config | {"llm": writer.config.get("model")}, made_from=clips["key"])
     record["summary"] = summary(run_folder, reuse, record["dropped"])
     write_json(run_folder / "questions" / "_stage.json", record)
     return record
@@ -103,6 +105,14 @@ def _reused(run_folder: Path, options: QuestionOptions) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
     for row in llm_rows(options.reuse):
         found[row["clip_id"]].append(row)
-    clips = sorted((row["clip_id"] for row in read_rows(run_folder / "clips", ["clip_id"])), key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+    emotions = {
+        row["clip_id"]: (consensus(row["opinions"], "emotion"), gender(row)) for row in read_rows(run_folder / "clips", ["clip_id", "gender", "opinions"])
+    }
+    clips = sorted(emotions, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     live = set(clips[: options.live_clips])
-    return {name: found[name] for name in clips if name in found and name not in live}
+    return {name: found[name] for name in clips if name in found and name not in live and _fits(found[name], emotions[name])}
+
+
+def _fits(rows: list[Row], labels: tuple[str | None, str | None]) -> bool:
+    """Whether rows of another dataset still say what this run's ledger says: labels may have been corrected since."""
+    return all(row["label"] is None or row["label"] in labels for row in rows)

@@ -215,7 +215,11 @@ class QuestionWriter:
     def _tell(self, outcome: str) -> None:
         self.tally[outcome] += 1
         if self.told is not None:
-            self.told("LLM: " + ", ".join(f"{self.tally[name]} {name}" for name in ("kept", "dropped", "failed") if self.tally[name]))
+            self.told("LLM: " + ", ".join(f"{count} {name}" for name, count in sorted(self.tally.items())))
+
+    def _tell_fault(self, reason: str) -> None:
+        """A fault that is tried again shows as well: an endpoint in trouble must not look like one that hangs."""
+        self._tell(f"× {reason}, tried again")
 
     def _request(self, wish: Wish, round_: int) -> ChatRequest:
         sample = wish.turn * self.options.rounds + round_
@@ -278,7 +282,7 @@ class QuestionWriter:
                     server = stack.enter_context(embedded_llm())
                     llm = LLMConfig(server.base_url, server.model, concurrency=1, timeout=300.0, cache=self.cache)
                 llm = dataclasses.replace(llm, temperature=self.options.temperature, max_tokens=self.options.max_tokens, seed=self.options.seed)
-                self._client = stack.enter_context(ChatClient(llm))
+                self._client = stack.enter_context(ChatClient(llm, on_fault=self._tell_fault))
                 self._open = stack.pop_all()
             self._generator = self._model()
         return self._client

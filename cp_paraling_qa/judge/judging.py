@@ -76,6 +76,8 @@ def _ask_callable(judge: JudgeCallable, prompts: list[list[Message]], rubric: Ru
     if isinstance(replies, str) or len(replies) != len(prompts):
         got = "one string" if isinstance(replies, str) else f"{len(replies)} replies"
         raise JudgeError(f"the judge callable was given {len(prompts)} prompts and returned {got}; it must return one reply per prompt, in order")
+    if wrong := next((reply for reply in replies if reply is not None and not isinstance(reply, str)), None):
+        raise JudgeError(f"the judge callable returned a {type(wrong).__name__}; a reply is text: the JSON object as the model wrote it, or None for no reply")
     return [rubric.parse(reply) for reply in replies]
 
 

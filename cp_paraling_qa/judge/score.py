@@ -53,7 +53,7 @@ def true_labels(labels: Texts, label_space: Sequence[str] | None) -> tuple[list[
     known: dict[str, str] = {label.strip().lower(): label for label in space}
     found: list[str | None] = []
     for i, label in enumerate(labels):
-        if label is None:
+        if label is None or not label.strip():
             found.append(None)
             continue
         key = label.strip().lower()

@@ -16,6 +16,7 @@ from typing import Any
 from cp_paraling_qa.audio import duration_of
 from cp_paraling_qa.errors import AudioError, CPQAError, DatasetError, RecipeError, StorageError
 from cp_paraling_qa.schema import Seconds
+from cp_paraling_qa.stage import write_json
 from cp_paraling_qa.training.rows import AudioSwapped, check_seconds, content_hash, load_rows, shuffled_audio
 
 COPIED = ("id", "clip_id", "config", "question", "prompt", "label", "type", "kind", "speaker_id", "corpus", "emotion")
@@ -230,7 +231,7 @@ def predict_file(
         run |= {"split": split, "config": config, "shuffle_audio": shuffle_audio, "dtype": dtype}
         done = out.with_name(out.name + ".run.json")
         if out.exists():
-            if done.exists() and json.loads(done.read_text(encoding="utf-8")) == run:
+            if _stands(done) == run:
                 say(f"{out} is there already, from the same model and rows")
                 return out
             out.replace(out.with_name(out.name + ".bak"))
@@ -260,9 +261,17 @@ def predict_file(
         finally:
             journal.close()
     _finish(out, view, journal.done, count)
-    done.write_text(json.dumps(run), encoding="utf-8")
+    write_json(done, run)
     journal.path.unlink()
     return out
+
+
+def _stands(path: Path) -> Any:
+    """What a finished run says of itself; None where nothing, or nothing whole, is there."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 class _First(Sequence[Mapping[str, Any]]):
