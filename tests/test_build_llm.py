@@ -144,7 +144,10 @@ def test_questions_are_taken_over_from_a_dataset(tmp_path, server):
     second = build(again, screen=QUIET)
     assert len(server.bodies) == asked + 3
     summary = read_record(tmp_path / "second/questions")["summary"]
-    assert "9 LLM-written questions taken over from the dataset, for 9 clips" in summary and "3 LLM-written questions written live, for 3 clips" in summary
+    assert (
+        "9 LLM-written questions taken over from the dataset, for 9 of 9 clips" in summary
+        and "3 LLM-written questions written live, for 3 of 3 clips" in summary
+    )
     ids = [sorted(i for rows in datasets.load_dataset(str(folder), "implicit").values() for i in rows["id"]) for folder in (first, second)]
     assert ids[0] == ids[1]
 

@@ -10,11 +10,13 @@ from typing import Any
 
 from cp_paraling_qa.generate.filters import SMALL_MODEL_FILTERS
 from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions
-from cp_paraling_qa.generate.reuse import llm_rows
+from cp_paraling_qa.generate.reuse import clips_of, llm_rows
 from cp_paraling_qa.generate.write import Options, QuestionWriter
 from cp_paraling_qa.ledger import consensus, gender
 from cp_paraling_qa.llm import LLMConfig
 from cp_paraling_qa.stage import Outcome, Row, check_chain, finish, next_parts, read_rows, run, write_json
+
+TAKEN, LIVE = "taken over from the dataset", "written live"
 
 
 def make_questions(
@@ -80,17 +82,19 @@ def summary(run_folder: Path, reuse: dict[str, list[Row]], failed: dict[str, int
     dropped: Counter[str] = Counter()
     clips: dict[str, set[str]] = defaultdict(set)
     rows: Counter[str] = Counter()
+    every = [row["clip_id"] for row in read_rows(run_folder / "clips", ["clip_id"])]
+    asked = Counter(TAKEN if name in reuse else LIVE for name in every)
     for row in read_rows(run_folder / "questions", ["clip_id", "kind", "dropped"]):
         if row["dropped"] is not None:
             dropped[row["dropped"]] += 1
             continue
         kept[row["kind"]] += 1
         if row["kind"] in ("pqa", "cpqa"):
-            where = "taken over from the dataset" if row["clip_id"] in reuse else "written live"
+            where = TAKEN if row["clip_id"] in reuse else LIVE
             clips[where].add(row["clip_id"])
             rows[where] += 1
     lines = [f"{count} {kind} questions" for kind, count in sorted(kept.items())]
-    lines += [f"{rows[where]} LLM-written questions {where}, for {len(clips[where])} clips" for where in sorted(rows)]
+    lines += [f"{rows[where]} LLM-written questions {where}, for {len(clips[where])} of {asked[where]} clips" for where in sorted(rows)]
     if dropped:
         lines.append("dropped: " + ", ".join(f"{count} × {reason}" for reason, count in dropped.most_common()))
     if failed:
@@ -102,9 +106,9 @@ def _reused(run_folder: Path, options: QuestionOptions) -> dict[str, list[Row]]:
     """The rows of `options.reuse` for clips of this run, without those that get live questions: the first ones in an order that depends on the clips alone."""
     if options.reuse is None:
         return {}
-    found: dict[str, list[Row]] = defaultdict(list)
+    found: dict[str, list[Row]] = {name: [] for name in clips_of(options.reuse)}
     for row in llm_rows(options.reuse):
-        found[row["clip_id"]].append(row)
+        found.setdefault(row["clip_id"], []).append(row)
     emotions = {
         row["clip_id"]: (consensus(row["opinions"], "emotion"), gender(row)) for row in read_rows(run_folder / "clips", ["clip_id", "gender", "opinions"])
     }

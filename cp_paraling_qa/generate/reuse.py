@@ -29,3 +29,8 @@ def llm_rows(dataset: Path) -> Iterator[Row]:
                 "prompt_hash": made["prompt_hash"],
                 "dropped": None,
             }
+
+
+def clips_of(dataset: Path) -> set[str]:
+    """The clips of a finished dataset folder, those without a kept question among them."""
+    return {row["clip_id"] for path in sorted((dataset / "data").glob("*/clips/*.parquet")) for row in read_part(path, ["clip_id"])}
