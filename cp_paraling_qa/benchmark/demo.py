@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 MAX_NEW_TOKENS = 40
 
 
-def run_demo(run: Path, *, live_clips: int = 24, steps: int = 300, judged: int = 24, seed: int = 0, screen: Screen) -> dict[str, Any]:
+def run_demo(run: Path, *, live_clips: int = 24, steps: int = 400, judged: int = 24, seed: int = 0, screen: Screen) -> dict[str, Any]:
     """Runs the whole way and prints the table.
 
     Args:
@@ -95,7 +95,7 @@ def run_demo(run: Path, *, live_clips: int = 24, steps: int = 300, judged: int =
     screen.console.print(arms_table(scores, untrained))
     for line in CAPTION:
         screen.say(line)
-    screen.say(f"\nThe judge is {judge_name}: it shows that the way works, not how good an answer is.")
+    screen.say(f"\nThe judge is {judge_name}, which shows that the way works. {judge_against_labels(scores, untrained)}")
     screen.say(f"dataset      {dataset}   load_dataset({str(dataset)!r}, 'implicit')")
     screen.say(f"adapters     {run / 'arms'}")
     screen.say(f"predictions  {run / 'predictions'}   cpqa score FILE")
@@ -169,29 +169,40 @@ def _score(
 
 
 def arms_table(scores: Sequence[ArmScore], untrained: dict[str, ArmScore]) -> Table:
-    """The arms side by side, before → after training, each number with its coverage."""
-    table = Table(title="arms: direct emotion questions by label, contextual questions by judge (before → after training)", title_justify="left")
-    for column in ("arm", "judge 0–100", "judged", "accuracy", "weighted F1", "macro F1", "label coverage", "questions", "accuracy, shuffled audio"):
-        table.add_column(column, justify="left" if column == "arm" else "right")
+    """The arms side by side, before and after training, each number with its coverage."""
+    table = Table(title="direct emotion questions by label, contextual questions by judge", title_justify="left")
+    table.add_column("arm")
+    table.add_column("training")
+    for column in ("judge\n0–100", "judged", "accuracy", "weighted\nF1", "macro\nF1", "label\ncoverage", "accuracy,\nother audio"):
+        table.add_column(column, justify="right")
     for score in scores:
         arm = next(a for a in ARMS if a.name == score.arm)
-        first = untrained[arm.test]
-
-        def both(key: str, part: str = "direct", digits: int = 2, first: ArmScore = first, score: ArmScore = score) -> str:
-            return " → ".join("–" if (value := getattr(side, part)[key]) is None else f"{value:.{digits}f}" for side in (first, score))
-
-        table.add_row(
-            arm.name + ("*" if arm.leaks else ""),
-            both("llm_judge", "contextual", 1),
-            f"{score.contextual['n_scored']} of {score.contextual['n']} ({score.contextual['coverage'] or 0:.2f})",
-            both("accuracy"),
-            both("f1_weighted"),
-            both("f1_macro"),
-            both("label_coverage"),
-            str(score.direct["n"]),
-            "–" if score.shuffled is None else f"{score.shuffled:.2f}",
-        )
+        for moment, side in (("before", untrained[arm.test]), ("after", score)):
+            direct, contextual = side.direct, side.contextual
+            table.add_row(
+                arm.name + ("*" if arm.leaks else "") if moment == "before" else "",
+                moment,
+                _shown(contextual["llm_judge"], 1),
+                f"{contextual['n_scored']}/{contextual['n']}",
+                *(_shown(direct[key]) for key in ("accuracy", "f1_weighted", "f1_macro", "label_coverage")),
+                _shown(side.shuffled),
+                end_section=moment == "after",
+            )
     return table
+
+
+def _shown(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def judge_against_labels(scores: Sequence[ArmScore], untrained: dict[str, ArmScore]) -> str:
+    """Whether the judge and the labels say the same of training: the least that a judge must get right before anyone reads its numbers."""
+    arms = {arm.name: arm for arm in ARMS}
+    pairs = [(untrained[arms[score.arm].test], score) for score in scores]
+    known = [(a, b) for a, b in pairs if None not in (a.contextual["llm_judge"], b.contextual["llm_judge"], a.direct["accuracy"], b.direct["accuracy"])]
+    agree = sum((b.contextual["llm_judge"] > a.contextual["llm_judge"]) == (b.direct["accuracy"] > a.direct["accuracy"]) for a, b in known)
+    verdict = "Do not read its numbers as quality: use a larger one." if agree < len(known) else "That is the least one can ask of a judge, and no proof."
+    return f"On whether training helped, the judge agrees with the labels in {agree} of {len(known)} arms. {verdict}"
 
 
 def _plain(score: ArmScore) -> dict[str, Any]:
