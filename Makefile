@@ -35,9 +35,8 @@ types: setup
 sample: setup
 	$(BIN)/python -m cp_paraling_qa.sample runs/sample/corpus
 	$(BIN)/cpqa build --recipe cp_paraling_qa/sample/recipe.yaml
-	$(BIN)/cpqa assemble runs/sample/run --out runs/sample/dataset
 	rm -rf cp_paraling_qa/data
-	cp -r runs/sample/dataset/data runs/sample/dataset/README.md cp_paraling_qa/
+	cp -r runs/sample/run/dataset/data runs/sample/run/dataset/README.md cp_paraling_qa/
 
 clean:
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
