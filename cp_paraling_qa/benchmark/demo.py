@@ -113,7 +113,7 @@ CAPTION = [
 
 def _train(script: Path, model: Path, dataset: Path, arm: Arm, adapter: Path, steps: int, seed: int) -> None:
     """One arm, by the same command that a user would type."""
-    command = [_beside_python("accelerate"), "launch", "--config_file", str(script.parent / "accelerate" / "cpu.yaml")]
+    command = [_beside_python("accelerate"), "launch", "--config_file", str(script.parent / "accelerate" / "cpu.yaml"), "--num_cpu_threads_per_process", "1"]
     command += [str(script), "--config", str(script.parent / "recipes" / "tiny.yaml"), "--model_name_or_path", str(model), "--dataset_name", str(dataset)]
     command += ["--dataset_config", arm.train, "--output_dir", str(adapter), "--max_steps", str(steps), "--seed", str(seed)]
     done = subprocess.run(command, env={**os.environ, "HF_HUB_OFFLINE": "1"})

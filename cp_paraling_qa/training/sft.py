@@ -305,8 +305,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if arguments[1].process_index == 0:
         name, config = arguments[0].dataset_name, arguments[0].dataset_config
-        first, last = (trained.losses[0][1], trained.losses[-1][1]) if trained.losses else (float("nan"), float("nan"))
-        print(f"trained on {trained.rows} questions in {trained.seconds:.0f} s; loss {first:.3f} → {last:.3f}")
+        loss = f"; loss {trained.losses[0][1]:.3f} → {trained.losses[-1][1]:.3f}" if trained.losses else ""
+        print(f"trained on {trained.rows} questions in {trained.seconds:.0f} s{loss}")
         print(f"adapter and processor: {trained.adapter}")
         print(
             f"next: python trainer/predict.py --model {trained.base} --adapter {trained.adapter} --dataset {name} --config {config} --split test --out {trained.adapter}/predictions.jsonl"
