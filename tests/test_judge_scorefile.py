@@ -103,7 +103,7 @@ def test_several_results_in_one_table(tmp_path: Path) -> None:
         (b'{"id": "a", "prediction": "\xff"}', "line 1: not UTF-8"),
         (b"[1]", "line 1: a list"),
         (b'{"id": "a"}', "line 1: no prediction and no reference"),
-        (b'{"id": 3, "prediction": "x", "reference": "y"}', "line 1: id is a int"),
+        (b'{"id": [3], "prediction": "x", "reference": "y"}', "line 1: id is a list"),
         (b'{"id": "a", "prediction": 3, "reference": "y"}', "line 1: prediction is a int"),
         (b'\n{"id": "a", "prediction": "x", "reference": "y"}\n{"id": "a", "prediction": "x", "reference": "y"}', "line 3: id 'a' .* already on line 2"),
     ],
@@ -134,3 +134,10 @@ def test_table_says_that_direct_questions_leak_where_metadata_are_shown(tmp_path
 
     assert "in the prompt" in caption("explicit", "DE") and "in the prompt" in caption("combined", "DG")
     assert "in the prompt" not in caption("baseline", "DE") and "in the prompt" not in caption("combined", "CE")
+
+
+def test_rows_of_other_tools_need_no_id(tmp_path: Path) -> None:
+    (tmp_path / "p.jsonl").write_text(
+        '{"prediction": "Sad.", "reference": "Sad.", "label": "sad"}\n{"id": 7, "prediction": "Sad.", "reference": "Sad.", "label": "sad"}\n'
+    )
+    assert score_file(tmp_path / "p.jsonl")["configs"][""]["accuracy"] == 1.0

@@ -63,7 +63,7 @@ class ManifestStage:
         if duration > self.max_seconds:
             raise AudioError(
                 f"longer than {self.max_seconds:g} s",
-                f"{duration:.3f} s; speech encoders hear {audio.MAX_SECONDS:g} s: cut it (columns start and end), or raise --max-seconds",
+                f"{duration:.4f} s; speech encoders hear {audio.MAX_SECONDS:g} s: cut it (columns start and end), or raise --max-seconds",
             )
         end = start + duration
         return {

@@ -45,7 +45,7 @@ def read_predictions(path: str | Path) -> list[Row]:
         At least one row. Blank lines are passed over.
 
     Raises:
-        JudgeError: no such file, no rows; or, with its line number: not UTF-8, not a JSON object, no id, prediction or reference, a text that is none, an id twice in one config.
+        JudgeError: no such file, no rows; or, with its line number: not UTF-8, not a JSON object, no prediction or reference, a text that is none, an id twice in one config.
     """
     path = Path(path)
     try:
@@ -79,10 +79,11 @@ def _parse(line: bytes, where: str) -> Row:
         raise JudgeError(f"{where}: not JSON ({error}); the file may have been cut while it was written") from error
     if not isinstance(row, dict):
         raise JudgeError(f"{where}: a {type(row).__name__}, not a JSON object")
-    if missing := [key for key in ("id", "prediction", "reference") if key not in row]:
+    if missing := [key for key in ("prediction", "reference") if key not in row]:
         raise JudgeError(f"{where}: no {' and no '.join(missing)}")
-    if not isinstance(row["id"], str):
+    if isinstance(row.get("id"), bool | list | dict | float):
         raise JudgeError(f"{where}: id is a {type(row['id']).__name__}, not a string")
+    row["id"] = where if row.get("id") is None else str(row["id"])  # files of other tools may have none
     for key in _TEXTS:
         if row.get(key) is not None and not isinstance(row[key], str):
             raise JudgeError(f"{where}: {key} is a {type(row[key]).__name__}, not a string")
