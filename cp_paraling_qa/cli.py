@@ -275,8 +275,8 @@ def score(
 def demo(
     run: Annotated[Path, typer.Option("--run", help="Where everything goes.")] = Path("runs/demo"),
     live_clips: Annotated[int, typer.Option("--live-clips", help="Clips whose questions the embedded LLM writes live.")] = 24,
-    steps: Annotated[int, typer.Option("--steps", help="Training steps of each arm.")] = 400,
-    judged: Annotated[int, typer.Option("--judged", help="Contextual answers of each arm that the embedded judge reads.")] = 24,
+    steps: Annotated[int, typer.Option("--steps", help="Training steps of each arm.")] = 300,
+    judged: Annotated[int, typer.Option("--judged", help="Contextual answers of each arm that the embedded judge reads.")] = 16,
 ) -> None:
     """The main job on the bundled sample: build, fine-tune four arms of a tiny model, predict, judge, compare.
 

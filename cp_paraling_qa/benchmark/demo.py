@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).parents[1]
 MAX_NEW_TOKENS = 40
 
 
-def run_demo(run: Path, *, live_clips: int = 24, steps: int = 400, judged: int = 24, seed: int = 0, screen: Screen) -> dict[str, Any]:
+def run_demo(run: Path, *, live_clips: int = 24, steps: int = 300, judged: int = 16, seed: int = 0, screen: Screen) -> dict[str, Any]:
     """Runs the whole way and prints the table.
 
     Args:
@@ -60,7 +60,7 @@ def run_demo(run: Path, *, live_clips: int = 24, steps: int = 400, judged: int =
             "run": run / "build",
             "corpora": [{"name": "sample", "root": run / "corpus"}],
             "annotate": {"annotators": ["prosody"]},
-            "questions": {"reuse": PACKAGE, "live_clips": live_clips, "per_clip": 1},
+            "questions": {"reuse": PACKAGE, "live_clips": live_clips, "per_clip": 1, "rounds": 2},
         },
         screen=screen,
     )

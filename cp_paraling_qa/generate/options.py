@@ -52,6 +52,7 @@ class QuestionOptions(StrictOptions):
     Args:
         templates: direct questions about emotion and gender.
         per_clip: LLM-written questions asked for, for each clip.
+        rounds: draws for each of them, until one passes the filters.
         seed: of wordings and requests.
         reuse: a finished dataset folder whose LLM-written questions are taken over for the clips that it has.
         live_clips: with reuse, how many clips get new questions nevertheless.
@@ -60,6 +61,7 @@ class QuestionOptions(StrictOptions):
 
     templates: bool = True
     per_clip: int = Field(2, ge=1, le=20)
+    rounds: int = Field(3, ge=1, le=20)
     seed: int = 0
     reuse: Path | None = None
     live_clips: int = Field(0, ge=0)

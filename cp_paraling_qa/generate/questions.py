@@ -64,7 +64,12 @@ def make_questions(
 def _writer(
     options: QuestionOptions, llm: LLMOptions | None, reuse: dict[str, list[Row]], *, cache: Path, told: Callable[[str], None] | None
 ) -> QuestionWriter:
-    chosen: dict[str, Any] = {"templates": options.templates, "seed": options.seed, "per_clip": options.per_clip if llm is not None else 0}
+    chosen: dict[str, Any] = {
+        "templates": options.templates,
+        "seed": options.seed,
+        "rounds": options.rounds,
+        "per_clip": options.per_clip if llm is not None else 0,
+    }
     if llm is not None:
         chosen |= {name: value for name, value in (("temperature", llm.temperature), ("max_tokens", llm.max_tokens)) if value is not None}
     strict = options.strict if options.strict is not None else llm is not None and llm.base_url is None
