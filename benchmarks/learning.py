@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-STEPS, QUICK_STEPS = 300, 150
+STEPS, QUICK_STEPS = 300, 220
 
 
 def learn(dataset: str, *, seed: int, steps: int, out: Path) -> dict[str, Any]:

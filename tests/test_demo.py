@@ -24,6 +24,6 @@ def test_demo(tmp_path):
             assert arm[moment]["direct"]["n"] == 96 and 0 <= arm[moment]["direct"]["accuracy"] <= 1 and 0 <= arm[moment]["direct"]["label_coverage"] <= 1
             assert arm[moment]["contextual"]["n"] == 1 and arm[moment]["contextual"]["coverage"] in (0.0, 1.0)
     assert re.search(r"\d+ LLM-written questions taken over from the dataset, for \d+ of 143 clips", done.stderr)
-    for line in ("synthetic speech", "its answer in the prompt", "load_dataset(", "the judge agrees with the labels in"):
+    for line in ("synthetic speech", "answer in the prompt", "load_dataset(", "the judge agrees with the labels in"):
         assert line in done.stderr, line
     assert (tmp_path / "demo/predictions/baseline-shuffled-audio.jsonl").exists() and (tmp_path / "demo/arms/combined/adapter_model.safetensors").exists()

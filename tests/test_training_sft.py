@@ -218,7 +218,7 @@ def test_training_teaches(tmp_path) -> None:
         from learning import learn
     finally:
         sys.path.pop(0)
-    result = learn(str(ROOT / "cp_paraling_qa"), seed=0, steps=200, out=tmp_path)
+    result = learn(str(ROOT / "cp_paraling_qa"), seed=0, steps=220, out=tmp_path)
     assert result["voices"] >= 3
     assert result["accuracy"] >= 0.45
     assert result["shuffled"] <= 0.25
