@@ -256,3 +256,21 @@ def test_splits_and_configurations_without_rows(tmp_path):
     assert "baseline has no rows in test" in (unlabelled_test / "README.md").read_text()
     unlabelled = rebuilt("b", blank={"s0", "s1", "s2", "s3"})
     assert datasets.get_dataset_config_names(str(unlabelled)) == ["clips"] and len(load(unlabelled, "clips", tmp_path)["train"]) == 9
+
+
+def test_disk_full_is_said_plainly_and_leaves_the_old_dataset(tmp_path, monkeypatch):
+    from cp_paraling_qa.dataset import assemble as module
+    from cp_paraling_qa.errors import StorageError
+
+    root = write_folder_corpus(tmp_path / "corpus")
+    folder = build({"run": tmp_path / "run", "corpora": [{"name": "folder", "root": root}], "llm": "none"}, screen=QUIET)
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*.parquet"))
+    messages = [OSError("Not enough disk space. Needed: Unknown size (download: Unknown size"), OSError(28, "No space left on device")]
+    for number, error in enumerate(messages, 1):
+        with monkeypatch.context() as patch, pytest.raises(StorageError, match=r"run/dataset failed: N[^.]*\. Free some space"):
+            patch.setattr(module, "write_parquet", lambda *a, error=error: (_ for _ in ()).throw(error))
+            module.assemble(tmp_path / "run", splits=SplitOptions(seed=number))
+    assert sorted(path.relative_to(folder) for path in folder.glob("data/**/*.parquet")) == before
+    assert len(load(folder, "baseline", tmp_path)["train"]) == 36
+    build({"run": tmp_path / "run", "corpora": [{"name": "folder", "root": root}], "llm": "none"}, screen=QUIET)
+    assert not (folder / ".building").exists()

@@ -75,6 +75,7 @@ def assemble(
     key = digest(__version__, clips_record["key"], questions["key"], config, sorted(division.split.items()))
     record = read_record(out)
     if record is not None and record["key"] == key and (out / "data" / record["data"]).is_dir() and (out / "README.md").exists():
+        shutil.rmtree(out / WORKSHOP, ignore_errors=True)  # of a build with other options that was given up
         return record
 
     facts = gather(run_folder, division, metadata)
@@ -138,9 +139,8 @@ def _workshop(out: Path) -> Iterator[Path]:
     except OSError as error:
         if isinstance(error, StorageError):
             raise
-        raise StorageError(
-            f"writing {out} failed: {error.strerror or error}. Free some space, or choose another folder, and run the same command again."
-        ) from error
+        reason = error.strerror or str(error).partition(" Needed:")[0].rstrip(".")  # `datasets` adds guesses about sizes
+        raise StorageError(f"writing {out} failed: {reason}. Free some space, or choose another folder, and run the same command again.") from error
     shutil.rmtree(shop, ignore_errors=True)
 
 
