@@ -206,7 +206,13 @@ def read_part(path: Path, columns: list[str] | None = None) -> list[Row]:
 
 def next_parts(folder: Path) -> list[Part]:
     """The parts of a finished folder as input of the next stage."""
-    return [Part(path.stem, file_digest(path), path) for path in parts_of(folder)]
+    return [Part(path.stem, content_of(path), path) for path in parts_of(folder)]
+
+
+def content_of(path: Path) -> str:
+    """Identifies a part's rows, and nothing that differs from run to run; a file of another program is known by its bytes."""
+    meta = _read_part(path)
+    return file_digest(path) if meta is None else str(meta["content"])
 
 
 @contextmanager
@@ -250,7 +256,7 @@ def _read_part(path: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads(meta[_META])
     except (OSError, KeyError, ValueError, pa.ArrowInvalid):
         return None
-    return found
+    return found if "content" in found else None
 
 
 def _write_part(path: Path, rows: pa.Table, meta: Mapping[str, Any]) -> None:
@@ -373,6 +379,7 @@ def run(
         path = folder / f"{part.name}.parquet"
         meta = {
             "key": keys[part.name],
+            "content": digest(rows),
             "rows_in": rows_in,
             "rows_out": len(rows),
             "transient": transient,
@@ -382,7 +389,8 @@ def run(
         _write_part(path, table(rows, stage.schema), meta)
         outcome.made += 1
         count(part.name, meta, path)
-    outcome.parts = {name: key for name, key in keys.items() if name in done}
+    # by content, not by input alone: a model may answer anew, a failed request succeed, and what comes after must see it
+    outcome.parts = {name: digest(key, done[name]["content"]) for name, key in keys.items() if name in done}
     outcome.key = digest(outcome.parts)
     return outcome
 

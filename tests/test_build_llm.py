@@ -205,3 +205,19 @@ def test_the_recipe_beside_the_sample_is_valid():
     from cp_paraling_qa.recipe import Recipe
 
     assert Recipe.load(ROOT / "cp_paraling_qa/sample/recipe.yaml").corpora[0].name == "sample"
+
+
+def test_a_row_that_succeeds_on_the_second_run_reaches_the_dataset(tmp_path, server, monkeypatch):
+    monkeypatch.setattr("cp_paraling_qa.llm.backoff", lambda tries: 0.0)
+
+    def one_fails(request):
+        return Reply("boom", status=500) if "sad" in request["messages"][-1]["content"] and "a man" in request["messages"][-1]["content"] else answer(request)
+
+    server.script = one_fails
+    first = build(recipe(tmp_path, server), screen=QUIET)
+    record, data = read_record(tmp_path / "run/questions"), read_record(first)["data"]
+    assert record["retry"] > 0 and record["dropped"] == {"LLM: HTTP 500": record["retry"]}
+    server.script = answer
+    build(recipe(tmp_path, server), screen=QUIET)
+    assert read_record(tmp_path / "run/questions")["retry"] == 0 and read_record(first)["data"] != data
+    assert sum(datasets.load_dataset(str(first), "implicit").num_rows.values()) == 12

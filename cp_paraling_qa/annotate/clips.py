@@ -13,7 +13,7 @@ from statistics import median
 from typing import Any
 
 from cp_paraling_qa.schema import CLIP_SCHEMA, Opinion, opinion
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, digest, file_digest, finish, next_parts, read_part, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, content_of, digest, finish, next_parts, read_part, run
 
 FEWEST = 4
 """Clips that a voice, or a corpus, must have for "its own average" to mean something."""
@@ -140,9 +140,7 @@ def make_clips(run_folder: Path, *, workers: int = 0, progress: Callable[[int, O
 
     stage = ClipsStage(annotations, annotators, averages_of(pairs()))
     parts = [
-        Part(
-            part.name, digest(part.content, [file_digest(path) for path in annotated(part)]), [{"path": str(path)} for path in [part.source, *annotated(part)]]
-        )
+        Part(part.name, digest(part.content, [content_of(path) for path in annotated(part)]), [{"path": str(path)} for path in [part.source, *annotated(part)]])
         for part in manifest
     ]
     outcome = run(stage, parts, run_folder / "clips", workers=workers, progress=progress)

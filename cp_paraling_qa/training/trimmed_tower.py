@@ -16,6 +16,8 @@ from torch import nn
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioEncoder
 
+from cp_paraling_qa.errors import TrainingError
+
 MARGIN = 4
 """Mel frames (10 ms each) kept behind the longest clip; 2 are needed, 4 make it bit-equal in float64."""
 
@@ -28,7 +30,7 @@ class TrimmedQwen2AudioEncoder(Qwen2AudioEncoder):  # type: ignore[misc]
     def forward(self, input_features: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs: Any) -> BaseModelOutput:
         """Outputs of shape (clips, frames // 4, d_model) for features of shape (clips, mels, frames)."""
         if self.training and self.layerdrop > 0.0:
-            raise NotImplementedError("the trimmed tower has no layer drop; set audio_config.encoder_layerdrop to 0")
+            raise TrainingError("the trimmed audio tower trains without layer drop: set audio_config.encoder_layerdrop to 0 in the model's config.json")
         features = input_features.to(dtype=self.conv1.weight.dtype, device=self.conv1.weight.device)
         hidden = nn.functional.gelu(self.conv1(features))
         hidden = nn.functional.gelu(self.conv2(hidden)).permute(0, 2, 1)
