@@ -19,6 +19,9 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # one cache for the whole run, and 
     os.environ["HF_DATASETS_CACHE"] = os.path.join(os.environ["HF_HOME"], "datasets")
     atexit.register(shutil.rmtree, os.environ["HF_HOME"], ignore_errors=True)
 
+# numba's cache does not bear two writers: each test process, with the programs it starts, has one of its own
+os.environ["NUMBA_CACHE_DIR"] = os.path.join(os.environ["HF_HOME"], "numba", os.environ.get("PYTEST_XDIST_WORKER", "main"))
+
 import json
 from pathlib import Path
 

@@ -1,6 +1,9 @@
 """Measured prosody, transcripts, and what becomes of them in the clips."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -129,3 +132,12 @@ def test_asr_fills_missing_transcripts_with_word_times(tmp_path):
     timed = next(c for c in clips if c["words"])
     assert [w["start"] for w in timed["words"]] == sorted(w["start"] for w in timed["words"]) and timed["words"][-1]["end"] <= timed["duration"] + 0.5
     assert any(o["field"] == "text" and o["source"] == "model" and "whisper" in o["rater"] for o in timed["opinions"])
+
+
+def test_processes_that_compile_at_once_do_not_damage_the_cache(tmp_path):
+    """In a new environment nothing is compiled yet, and all workers begin together."""
+    code = "import numpy as np\nfrom cp_paraling_qa.annotate.prosody import measure\nprint(len(measure(np.sin(np.arange(16000) / 17).astype('float32') / 5, 16000)))"
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    for _ in range(2):  # compiling, and then loading what was compiled
+        running = [subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        assert [(process.communicate(timeout=200)[0].strip(), process.returncode) for process in running] == [("7", 0)] * 3

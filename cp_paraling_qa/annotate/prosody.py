@@ -5,6 +5,9 @@ These are measurements of the signal, not opinions about a feeling. They are put
 
 from __future__ import annotations
 
+import functools
+import os
+from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa.schema import Seconds
@@ -47,6 +50,25 @@ class Prosody:
         return {"measures": [{"name": name, "value": value, "unit": UNITS[name]} for name, value in measured.items()]}
 
 
+@functools.cache
+def _compiled() -> None:
+    """Lets one process at a time compile what librosa leaves to numba, into a cache of our own.
+
+    Numba keeps compiled functions on disk, and processes that write there at once damage it: the next one to load them dies with a segmentation fault. Worker
+    processes in a new environment do just that. `NUMBA_CACHE_DIR` overrides the place.
+    """
+    import numpy as np
+    from filelock import FileLock
+
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(os.environ.setdefault("NUMBA_CACHE_DIR", str(home / "cp-paraling-qa" / "numba")))
+    folder.mkdir(parents=True, exist_ok=True)
+    time = np.arange(8_000) / 16_000
+    voice = sum(np.sin(2 * np.pi * 150 * k * time) / k for k in range(1, 6)) * (0.2 + np.sin(4 * np.pi * time) ** 2)
+    with FileLock(folder / "compiling.lock"):
+        _measure((0.1 * voice).astype(np.float32), 16_000)
+
+
 def measure(samples: Any, rate: int) -> dict[str, float]:
     """Prosody of one clip.
 
@@ -60,6 +82,11 @@ def measure(samples: Any, rate: int) -> dict[str, float]:
         samples: float32 of shape (n,), −1 to 1.
         rate: Hz.
     """
+    _compiled()
+    return _measure(samples, rate)
+
+
+def _measure(samples: Any, rate: int) -> dict[str, float]:
     import librosa
     import numpy as np
     from scipy.signal import find_peaks
