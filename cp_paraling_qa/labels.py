@@ -12,6 +12,26 @@ INVENTORIES: dict[str, tuple[str, ...]] = {
     "meld": ("neutral", "joy", "disgust", "sadness", "surprise", "anger", "fear"),
     "msp_podcast": ("angry", "sad", "happy", "surprised", "fearful", "disgust", "contempt", "neutral", "other"),
     "emotion2vec": ("angry", "disgusted", "fearful", "happy", "neutral", "other", "sad", "surprised", "unknown"),
+    "emodb": ("anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral"),
+    "emobox": (
+        *(
+            "amused",
+            "angry",
+            "anxious",
+            "apologetic",
+            "assertive",
+            "boredom",
+            "breath",
+            "calm",
+            "concerned",
+            "contempt",
+            "disappointment, disapproval",
+            "disgust",
+        ),
+        *("encouraging", "enthusiastic", "excited", "fear", "happy", "neutral", "other", "pain, groan", "pleasure", "poker", "sad", "sarcastic", "sleepy"),
+        *("surprise", "unknown", "worried"),
+    ),
+    "tess": ("angry", "disgust", "fear", "happy", "neutral", "pleasant surprise", "sad"),
     "sample": ("neutral", "happy", "sad", "angry", "fearful", "surprised"),
 }
 
@@ -48,6 +68,7 @@ _ADJECTIVES = {
     "frustration": "frustrated",
     "happiness": "happy",
     "joy": "joyful",
+    "pleasant surprise": "pleasantly surprised",
     "sadness": "sad",
     "surprise": "surprised",
 }

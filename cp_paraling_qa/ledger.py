@@ -1,6 +1,6 @@
 """What the opinions about a clip add up to. Everything here is derived afresh; nothing is stored in place of the opinions.
 
-A self-report, and a label that the transcript or prosody was measured into, never votes on how the clip sounds to others.
+A self-report never votes on how the clip sounds to others, and an acted label ("the actor was told to sound sad") only where nobody listened and voted.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from cp_paraling_qa.labels import canonical
-from cp_paraling_qa.schema import Opinion, Seconds
+from cp_paraling_qa.schema import ACTED, Opinion, Seconds
 
 REFERENCE_SOURCES = ("human", "maker")
 """Whose opinions make reference labels where there are any; a model's count only where nobody else has spoken."""
@@ -21,9 +21,15 @@ NO_LABEL = ("unknown", "other")
 
 def _votes(opinions: Iterable[Opinion], field: str, sources: Collection[str] | None) -> list[Opinion]:
     about = [o for o in opinions if o["field"] == field and o["source"] != "self"]
-    if sources is not None:
-        return [o for o in about if o["source"] in sources]
-    return [o for o in about if o["source"] in REFERENCE_SOURCES] or about
+    wanted = REFERENCE_SOURCES if sources is None else sources
+    about = [o for o in about if o["source"] in wanted] or (about if sources is None else [])
+    return without_acted(about)
+
+
+def without_acted(opinions: list[Opinion]) -> list[Opinion]:
+    """The opinions about one field without what an actor was told to play, where people listened and said what they heard; else as they are."""
+    heard = [o for o in opinions if o["rater"] != ACTED]
+    return heard if any(o["source"] == "human" for o in heard) else opinions
 
 
 def shares(opinions: Iterable[Opinion], field: str, *, sources: Collection[str] | None = None) -> dict[str, float]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, TypedDict
 
@@ -21,13 +22,19 @@ import pyarrow as pa
 Seconds = float
 Hertz = int
 Source = Literal["human", "model", "maker", "self"]
-Split = Literal["train", "validation", "test"]
+
+SPLIT_NAMES = re.compile(r"train|validation|test[1-9]?")
+"""What a corpus's partition may be called: train, validation, test, and test1, test2, … where a corpus has several."""
 
 SAMPLING_RATE: Hertz = 16_000
 """Every dataset built here stores mono audio at this rate."""
 
-OPINION_FIELDS = ("emotion", "valence", "arousal", "dominance", "intensity", "gender", "age", "speakers", "text", "pitch", "loudness", "rate", "intonation")
-"""What an opinion can be about. The last four are measured prosody, put in words."""
+OPINION_FIELDS = (
+    *("emotion", "valence", "arousal", "dominance", "intensity", "gender", "age", "accent", "speakers", "text", "speech"),
+    *("pitch", "loudness", "rate", "intonation"),
+)
+"""What an opinion can be about. `age` is a number of years in `value`, `speakers` a count in `value`, `speech` a span in which somebody speaks.
+The last four are measured prosody, put in words."""
 
 AXES = ("arousal", "valence", "dominance")
 """The affect axes, each 0 (calm, negative, submissive) to 1 (excited, positive, dominant), always looked up by name."""
@@ -40,6 +47,10 @@ CONFIGS = ("baseline", "explicit", "implicit", "combined")
 """The 2 × 2 of arXiv 2508.07273: {template QA, LLM-written QA} × {no metadata, metadata in the prompt}."""
 
 
+ACTED = "actor"
+"""The rater of an acted label: what the speaker was told to play. It counts only where nobody listened and said what they heard."""
+
+
 class Opinion(TypedDict):
     """One statement about a clip. Consensus is derived from these, never stored in place of them."""
 
@@ -50,18 +61,20 @@ class Opinion(TypedDict):
     start: Seconds | None  # null: the whole clip
     end: Seconds | None
     source: str  # human, model, maker, or self for a self-report
-    rater: str | None  # the corpus's own id, `actor` for an acted label, or a model's id
+    rater: str | None  # the corpus's own id, `ACTED` for an acted label, or a model's id
     revision: str | None  # of the model
     license: str | None
 
 
 class Word(TypedDict):
-    """One spoken word; times in seconds from the clip's start."""
+    """One spoken word; times in seconds from the clip's start. Emotion and gender are those of the window that it falls in, where clips were condensed."""
 
     word: str
     start: Seconds | None
     end: Seconds | None
     probability: float | None
+    emotion: str | None
+    gender: str | None
 
 
 class Clip(TypedDict):
@@ -125,7 +138,9 @@ _OPINION = pa.struct(
         ("license", pa.string()),
     ]
 )
-_WORD = pa.struct([("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float64())])
+_WORD = pa.struct(
+    [("word", pa.string()), ("start", pa.float64()), ("end", pa.float64()), ("probability", pa.float64()), ("emotion", pa.string()), ("gender", pa.string())]
+)
 _EVIDENCE = pa.struct([("field", pa.string()), ("start", pa.float64()), ("end", pa.float64())])
 _AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _PROVENANCE = pa.struct([("generator", pa.string()), ("prompt_hash", pa.string()), ("evidence", pa.list_(_EVIDENCE)), ("metadata_template", pa.string())])
@@ -202,6 +217,9 @@ EXAMPLE_SCHEMA = pa.schema(
         ("provenance", _PROVENANCE),
     ]
 )
+REFERENCE_SCHEMA = pa.schema([*EXAMPLE_SCHEMA, pa.field("start", pa.float64()), pa.field("end", pa.float64())])
+"""An example without its audio's bytes: `audio.path` is relative to the corpus folder, start and end are seconds in that file, `clip_id` is the hash of the samples."""
+
 CLIPS_CONFIG_SCHEMA = pa.schema([*CLIP_SCHEMA, pa.field("audio", _AUDIO)])
 
 
@@ -249,6 +267,11 @@ def opinion(field: str, value: str | None = None, *, source: Source, **more: Any
     if value is not None:
         row["value"] = value if field == "text" else value.strip().lower()
     return row
+
+
+def word(text: str, start: Seconds | None = None, end: Seconds | None = None, probability: float | None = None) -> Word:
+    """A spoken word with every key present."""
+    return Word(word=text, start=start, end=end, probability=probability, emotion=None, gender=None)
 
 
 def table(rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

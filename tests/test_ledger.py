@@ -4,7 +4,8 @@ import pytest
 
 from cp_paraling_qa import ledger
 from cp_paraling_qa.errors import LabelError
-from cp_paraling_qa.schema import CLIP_SCHEMA, opinion, table
+from cp_paraling_qa.ledger import consensus
+from cp_paraling_qa.schema import ACTED, CLIP_SCHEMA, opinion, table
 
 
 def vote(value, source="human", **more):
@@ -57,3 +58,14 @@ def test_an_opinion_outside_its_range_is_refused():
 def test_a_row_with_a_forgotten_column_is_never_a_silent_null():
     with pytest.raises(KeyError, match="transcript"):
         table([{name: None for name in CLIP_SCHEMA.names if name != "transcript"}], CLIP_SCHEMA)
+
+
+def test_an_acted_label_counts_only_where_nobody_listened():
+    acted = opinion("emotion", "angry", source="human", rater=ACTED)
+    votes = [opinion("emotion", "neutral", source="human", rater=str(n)) for n in range(2)] + [opinion("emotion", "angry", source="human", rater="3")]
+    assert consensus([acted], "emotion") == "angry"
+    assert consensus([acted, *votes], "emotion") == "neutral"  # 2 of 3; with the acted label it would be level
+    heard = opinion("emotion", "sad", source="model", rater="m")
+    assert consensus([acted, heard], "emotion") == "angry"  # a model's guess is no listener
+    assert consensus([acted, heard], "emotion", sources=("model",)) == "sad"
+    assert consensus([acted, opinion("emotion", "sad", source="self", rater="F1")], "emotion") == "angry"
