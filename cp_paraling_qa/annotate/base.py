@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from cp_paraling_qa import audio
-from cp_paraling_qa.errors import AudioError
-from cp_paraling_qa.schema import ANNOTATION_SCHEMA, SAMPLING_RATE
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, finish, next_parts, run
+from cp_paraling_qa.annotate.windows import HOP, LENGTH
+from cp_paraling_qa.errors import AudioError, RecipeError
+from cp_paraling_qa.schema import ANNOTATION_SCHEMA, SAMPLING_RATE, Seconds
+from cp_paraling_qa.stage import Drop, Engine, Outcome, Part, Row, check_chain, finish, next_parts, run
+
+BLOCK_SECONDS: Seconds = 600.0
+"""Audio that is handed to an annotator at once: enough to group clips of like length, 38 MB."""
+
+
+@dataclass(frozen=True)
+class AnnotatorOptions:
+    """What the user may choose for the annotators of one call; each takes what it has a use for.
+
+    Args:
+        device: where models run: cpu, cuda, cuda:1, mps.
+        dtype: float32, float16 or bfloat16; part of what shapes the results.
+        window, hop: seconds of the windows that clips are heard in (see `windows`); window None hears each clip whole.
+        language: of the speech, ISO 639; None to take the clip's.
+        retranscribe: transcribe clips that have a transcript already, too; the text is one more opinion.
+        whisperx_python: interpreter of the environment that WhisperX is installed in.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    window: Seconds | None = LENGTH
+    hop: Seconds = HOP
+    language: str | None = None
+    retranscribe: bool = False
+    whisperx_python: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.dtype not in ("float32", "float16", "bfloat16"):
+            raise RecipeError(f"dtype {self.dtype!r}: choose float32, float16 or bfloat16")
+        if self.window is not None and not 0 < self.hop <= self.window:
+            raise RecipeError(f"a hop of {self.hop:g} s with windows of {self.window:g} s: the hop is above 0 and at most the window")
 
 
 class Annotator(Protocol):
     """States opinions about clips. It never overwrites a column: what to make of the opinions is decided later.
 
-    `config` holds what shapes its results (the model's id and revision, windows, thresholds); changing it makes the annotations anew.
+    `config` holds what shapes its results (the model's id and revision, windows, thresholds, dtype; not the device), JSON-able; changing it makes the annotations
+    anew. An annotator is picklable before `setup`.
     """
 
     name: str
@@ -28,12 +63,12 @@ class Annotator(Protocol):
     def wants(self, clip: Row) -> bool:
         """Whether there is something to say about this clip; its audio is not read otherwise."""
 
-    def annotate(self, clip: Row, samples: Any, rate: int) -> Row:
-        """What it says of one clip: any of opinions, words, measures.
+    def annotate(self, clips: Sequence[Row], sounds: Sequence[Any], rate: int) -> list[Row]:
+        """What it says of each clip: any of opinions, words, measures. What it says of one does not depend on the others.
 
         Args:
-            clip: the manifest row.
-            samples: float32 of shape (n,), 16 kHz mono.
+            clips: manifest rows.
+            sounds: float32 of shape (n,) each, 16 kHz mono; together at most `BLOCK_SECONDS`, unless one clip alone is longer.
             rate: 16000.
         """
 
@@ -59,20 +94,34 @@ class AnnotatorStage:
 
     def __call__(self, rows: list[Row]) -> list[Row]:
         """Manifest rows in, one annotation row each out; a clip whose audio can no longer be read is counted."""
-        made = []
+        said: dict[str, Row] = {}
+        block: list[tuple[Row, Any]] = []
+        seconds = 0.0
         for clip in rows:
-            said: Row = {}
-            if self.annotator.wants(clip):
-                if not self._ready:
-                    self.annotator.setup()
-                    self._ready = True
-                try:
-                    said = self.annotator.annotate(clip, *clip_audio(clip, self.roots))
-                except AudioError as error:
-                    self.drops.append(Drop(f"{clip['corpus']}/{clip['audio_path']}", error.reason, error.detail))
-                    continue
-            made.append({"clip_id": clip["clip_id"], "annotator": self.annotator.name, "opinions": [], "words": [], "measures": []} | said)
-        return made
+            if not self.annotator.wants(clip):
+                said[clip["clip_id"]] = {}
+                continue
+            if block and seconds + clip["duration"] > BLOCK_SECONDS:
+                said |= self._listen(block)
+                block, seconds = [], 0.0
+            try:
+                block.append((clip, clip_audio(clip, self.roots)[0]))
+            except AudioError as error:
+                self.drops.append(Drop(f"{clip['corpus']}/{clip['audio_path']}", error.reason, error.detail))
+                continue
+            seconds += clip["duration"]
+        said |= self._listen(block)
+        empty: Row = {"annotator": self.annotator.name, "opinions": [], "words": [], "measures": []}
+        return [{"clip_id": clip["clip_id"]} | empty | said[clip["clip_id"]] for clip in rows if clip["clip_id"] in said]
+
+    def _listen(self, block: list[tuple[Row, Any]]) -> dict[str, Row]:
+        if not block:
+            return {}
+        if not self._ready:
+            self.annotator.setup()
+            self._ready = True
+        clips, sounds = zip(*block, strict=True)
+        return {clip["clip_id"]: row for clip, row in zip(clips, self.annotator.annotate(clips, sounds, SAMPLING_RATE), strict=True)}
 
 
 def clip_audio(clip: Mapping[str, Any], roots: Mapping[str, str]) -> tuple[Any, int]:
@@ -88,7 +137,12 @@ def clip_audio(clip: Mapping[str, Any], roots: Mapping[str, str]) -> tuple[Any, 
 
 
 def annotate(
-    run_folder: Path, annotators: Mapping[str, Annotator], *, workers: int = 0, progress: Callable[[str, int, Outcome], None] | None = None
+    run_folder: Path,
+    annotators: Mapping[str, Annotator],
+    *,
+    workers: int = 0,
+    engine: Engine | None = None,
+    progress: Callable[[str, int, Outcome], None] | None = None,
 ) -> dict[str, Any]:
     """Lets each annotator state its opinions on every clip of RUN/manifest.
 
@@ -96,6 +150,7 @@ def annotate(
         run_folder: RUN.
         annotators: name → annotator. Those whose results are there already do nothing.
         workers: processes beside this one.
+        engine: works instead of this machine's processes, and is held over all annotators (see `ray_engine`).
         progress: called with the annotator's name, and as by `stage.run`.
 
     Returns:
@@ -104,10 +159,11 @@ def annotate(
     manifest = check_chain(run_folder, "manifest")["manifest"]
     parts, roots = next_parts(run_folder / "manifest"), manifest["config"]["corpora"]
     outcomes = {}
-    for name, annotator in annotators.items():
-        mine = [Part(f"{name}-{part.name}", part.content, part.source) for part in parts]
-        tick = (lambda rows, outcome, name=name: progress(name, rows, outcome)) if progress else None
-        outcomes[name] = run(AnnotatorStage(annotator, roots), mine, run_folder / "annotations", workers=workers, progress=tick)
+    with engine or nullcontext():
+        for name, annotator in annotators.items():
+            mine = [Part(f"{name}-{part.name}", part.content, part.source) for part in parts]
+            tick = (lambda rows, outcome, name=name: progress(name, rows, outcome)) if progress else None
+            outcomes[name] = run(AnnotatorStage(annotator, roots), mine, run_folder / "annotations", workers=workers, engine=engine, progress=tick)
     return finish(
         run_folder / "annotations",
         "annotations",

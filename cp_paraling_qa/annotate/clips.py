@@ -6,6 +6,7 @@ else to the corpus's. "High" is high for this voice; a hertz figure tells a list
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -100,16 +101,18 @@ def _voice(clip: Row) -> str:
 
 
 def averages_of(pairs: Iterable[tuple[Row, Row]]) -> dict[str, dict[str, float]]:
-    """Medians of each measure over each voice and each corpus with at least `FEWEST` clips.
+    """Medians of each measure that is put in words, over each voice and each corpus with at least `FEWEST` clips.
 
     Args:
         pairs: (clip, annotation row).
     """
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    compared = {measure for measure, *_ in SCALES.values()}
+    values: dict[str, dict[str, array[float]]] = defaultdict(lambda: defaultdict(lambda: array("d")))
     for clip, row in pairs:
         for group in {clip["corpus"], *([_voice(clip)] if clip["speaker_id"] else [])}:
             for measure in row["measures"]:
-                values[group][measure["name"]].append(measure["value"])
+                if measure["name"] in compared:
+                    values[group][measure["name"]].append(measure["value"])
     return {
         group: {name: median(numbers) for name, numbers in sorted(measures.items())}
         for group, measures in sorted(values.items())
