@@ -1,7 +1,7 @@
 """Stages: folders of Parquet parts, each whole or absent, with `_stage.json` written last.
 
 A stage is a plain object: `setup()` loads what is heavy, `__call__(rows) -> rows` does the work. It says what shapes its rows (`config`, `version`) and what
-it leaves behind (`drops`, reasons included). It never knows where it runs: here, in worker processes, or elsewhere.
+it leaves behind (`drops`, reasons included). It never knows where it runs: here, in worker processes, or on a cluster (`ray_engine`). Parts are written here alone.
 
 One input part becomes one output part of the same name. A part carries, in its Parquet metadata, the key of what it was made from (the input part's content, the
 stage's config and version), so a part is either exactly what a run would write, or is made again. That one rule gives skipping, resuming after kill -9, and
@@ -17,10 +17,11 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -29,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cp_paraling_qa import __version__
-from cp_paraling_qa.errors import StageError, StorageError
+from cp_paraling_qa.errors import CPQAError, StageError, StorageError
 from cp_paraling_qa.schema import Seconds, table
 
 Row = dict[str, Any]
@@ -83,6 +84,17 @@ class Part:
         return self.source if isinstance(self.source, list) else read_part(self.source)
 
 
+Worked = tuple[list[Row], list[Drop], int, int, Seconds]
+"""What became of a part: rows, drops, how many rows failed for passing reasons, rows in, seconds."""
+
+
+class Engine(AbstractContextManager["Engine"], Protocol):
+    """Somewhere else to work. What it holds (a connection, models that are loaded) may be kept for several stages by `with engine:`."""
+
+    def results(self, stage: Stage, parts: Iterable[Part]) -> Generator[tuple[Part, Worked], None, None]:
+        """Each part with what became of it, once, in any order. Errors of the stage come out as they are."""
+
+
 @dataclass
 class Outcome:
     """What a run of a stage came to, as it stands in `_stage.json`."""
@@ -106,6 +118,45 @@ def digest(*things: Any) -> str:
     """Hash of JSON-able things. 16 hex digits."""
     text = json.dumps(things, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def table_digest(rows: pa.Table) -> str:
+    """Hash of a table's values: equal rows, equal digest, whatever the machine, the chunks or the memory behind null values. 16 hex digits."""
+    total = hashlib.sha256()
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        total.update(f"{name}\x1f".encode())
+        _feed(total, column.combine_chunks())
+    return total.hexdigest()[:16]
+
+
+def _feed(total: Any, values: pa.Array) -> None:
+    """One column's values to a hash: their number, which are null, the lengths of lists and texts, the values that are not null."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    kind = values.type
+    total.update(f"{len(values)} {values.null_count}\x1f".encode())
+    if values.null_count:
+        total.update(np.packbits(values.is_null().to_numpy(zero_copy_only=False)).tobytes())
+    if pa.types.is_struct(kind):
+        for number, child in enumerate(values.flatten()):
+            total.update(f"{kind.field(number).name}\x1f".encode())
+            _feed(total, child)
+        return
+    if values.null_count:
+        values = values.drop_null()
+    if pa.types.is_list(kind):
+        _feed(total, pc.list_value_length(values))
+        _feed(total, values.flatten())
+    elif pa.types.is_string(kind) or pa.types.is_binary(kind):
+        _feed(total, pc.binary_length(values))
+        offsets = np.frombuffer(values.buffers()[1], "<i4")[[values.offset, values.offset + len(values)]] if len(values) else (0, 0)
+        total.update(memoryview(values.buffers()[2] or b"")[offsets[0] : offsets[1]])
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        numbers = values.to_numpy()
+        total.update(numbers.astype(numbers.dtype.newbyteorder("<")).tobytes())
+    else:
+        total.update(json.dumps(values.to_pylist(), default=str).encode())
 
 
 def file_digest(path: Path) -> str:
@@ -159,7 +210,19 @@ def parts_of(folder: Path) -> list[Path]:
     return [folder / f"{name}.parquet" for name in record["parts"]]
 
 
-COMMANDS = {"manifest": "corpus", "annotations": "annotate", "clips": "annotate", "questions": "generate", "dataset": "assemble"}
+def clips_folder(run: Path) -> Path:
+    """The clips that questions are asked about: RUN/condensed where the run was condensed, else RUN/clips."""
+    return run / ("condensed" if (run / "condensed").is_dir() else "clips")
+
+
+def check_clips(run: Path, *more: str) -> dict[str, dict[str, Any]]:
+    """As `check_chain`, from the manifest to the clips that questions are asked about, under the name `clips`, and on to `more`."""
+    chosen = clips_folder(run).name
+    records = check_chain(run, "manifest", "annotations", "clips", *(["condensed"] if chosen == "condensed" else []), *more)
+    return records | {"clips": records[chosen]}
+
+
+COMMANDS = {"manifest": "corpus", "annotations": "annotate", "clips": "annotate", "condensed": "condense", "questions": "generate", "dataset": "assemble"}
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
@@ -264,8 +327,8 @@ def _write_part(path: Path, rows: pa.Table, meta: Mapping[str, Any]) -> None:
         pq.write_table(rows.replace_schema_metadata({_META: json.dumps(meta, ensure_ascii=False)}), beside, compression="zstd")
 
 
-def _work(stage: Stage, part: Part) -> tuple[list[Row], list[Drop], int, int, Seconds]:
-    """One part's rows in and out. Runs in whatever process the pool gave it."""
+def work(stage: Stage, part: Part) -> Worked:
+    """One part's rows in and out, in whatever process; the stage is set up."""
     started = time.perf_counter()
     rows = part.rows()
     stage.drops = []
@@ -273,7 +336,39 @@ def _work(stage: Stage, part: Part) -> tuple[list[Row], list[Drop], int, int, Se
     return made, stage.drops, getattr(stage, "transient", 0), len(rows), time.perf_counter() - started
 
 
-_here: Stage | None = None
+class Failure(NamedTuple):
+    """An error that the user is to read, on its way from another process: pickled as it is, one with a constructor of its own would not come back."""
+
+    kind: type[CPQAError]
+    arguments: tuple[Any, ...]
+    more: dict[str, Any]
+
+    def error(self) -> CPQAError:
+        """The error as it was raised."""
+        error = self.kind.__new__(self.kind, *self.arguments)
+        error.args = self.arguments
+        vars(error).update(self.more)
+        return error
+
+
+class Workplace:
+    """A stage in another process, set up with the first part that comes there."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.ready = stage, False
+
+    def __call__(self, part: Part) -> Worked | Failure:
+        """What became of a part."""
+        try:
+            if not self.ready:
+                self.stage.setup()
+                self.ready = True
+            return work(self.stage, part)
+        except CPQAError as error:
+            return Failure(type(error), error.args, vars(error))
+
+
+_here: Workplace | None = None
 
 
 def _end_with(parent: Any) -> None:
@@ -282,22 +377,28 @@ def _end_with(parent: Any) -> None:
 
 
 def _start_worker(stage: Stage) -> None:
-    """Sets a worker up, and ends it with its parent, which after kill -9 can no longer tell it to."""
+    """Makes a worker ready, and ends it with its parent, which after kill -9 can no longer tell it to."""
     global _here
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    stage.setup()
-    _here = stage
+    _here = Workplace(stage)
 
 
-def _work_here(part: Part) -> tuple[list[Row], list[Drop], int, int, Seconds]:
+def _work_here(part: Part) -> Worked | Failure:
     assert _here is not None
-    return _work(_here, part)
+    return _here(part)
 
 
-def _results(stage: Stage, parts: Iterable[Part], workers: int) -> Iterator[tuple[Part, tuple[list[Row], list[Drop], int, int, Seconds]]]:
+def worked(result: Worked | Failure) -> Worked:
+    """What came back from another process; an error there is an error here."""
+    if isinstance(result, Failure):
+        raise result.error()
+    return result
+
+
+def _results(stage: Stage, parts: Iterable[Part], workers: int) -> Generator[tuple[Part, Worked], None, None]:
     """Worked parts in the order of `parts`, at most two for each worker in flight."""
     if workers < 1:
         ready = False
@@ -305,7 +406,7 @@ def _results(stage: Stage, parts: Iterable[Part], workers: int) -> Iterator[tupl
             if not ready:
                 stage.setup()
                 ready = True
-            yield part, _work(stage, part)
+            yield part, work(stage, part)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (stage,)) as pool:
         waiting: list[tuple[Part, Future[Any]]] = []
@@ -314,9 +415,9 @@ def _results(stage: Stage, parts: Iterable[Part], workers: int) -> Iterator[tupl
                 waiting.append((part, pool.submit(_work_here, part)))
                 if len(waiting) >= 2 * workers:
                     first, future = waiting.pop(0)
-                    yield first, future.result()
+                    yield first, worked(future.result())
             for first, future in waiting:
-                yield first, future.result()
+                yield first, worked(future.result())
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -327,6 +428,7 @@ def run(
     folder: Path,
     *,
     workers: int = 0,
+    engine: Engine | None = None,
     progress: Callable[[int, Outcome], None] | None = None,
     accept: Callable[[list[Row], list[Drop]], list[Row]] | None = None,
     seen: Callable[[Path], None] | None = None,
@@ -334,10 +436,11 @@ def run(
     """Makes every part that is not there yet, in order, and says what the whole came to. `finish` then closes the folder.
 
     Args:
-        stage: does the work; must be picklable where `workers` ≥ 1.
+        stage: does the work; must be picklable where `workers` ≥ 1 or an engine is given.
         parts: what to make; may be lazy.
         folder: where the parts go.
         workers: processes beside this one; 0 works here.
+        engine: works instead of this machine's processes; parts are then written in the order in which they come back, unless `accept` asks for theirs.
         progress: called after each part with its number of input rows and the outcome so far.
         accept: sees each made part's rows before they are written, in order, and may leave some out (adding to the drops): rules over the whole corpus.
         seen: is shown each part that was there already, in its place, so that `accept` knows of it.
@@ -347,6 +450,8 @@ def run(
     """
     outcome = Outcome(stage.name)
     keys: dict[str, str] = {}
+    done: dict[str, dict[str, Any]] = {}
+    turns: dict[str, Callable[[], None] | None] = {}  # where order counts: parts that are not settled yet, in order; None while they are in the making
 
     def missing() -> Iterator[Part]:
         for part in parts:
@@ -354,41 +459,59 @@ def run(
             path = folder / f"{part.name}.parquet"
             there = _read_part(path)
             if there is not None and there["key"] == key and not there["transient"]:
-                count(part.name, there, path)
+                settle(part.name, partial(keep, part.name, there, path))
             else:
                 (folder / RECORD).unlink(missing_ok=True)  # the folder is in the making from here on
+                if accept is not None:
+                    turns[part.name] = None
                 yield part
 
-    done: dict[str, dict[str, Any]] = {}
+    def settle(name: str, act: Callable[[], None]) -> None:
+        if accept is None:
+            act()
+            return
+        turns[name] = act
+        while turns and (due := turns[first := next(iter(turns))]) is not None:
+            del turns[first]
+            due()
 
-    def count(name: str, meta: dict[str, Any], path: Path) -> None:
+    def keep(name: str, meta: dict[str, Any], path: Path) -> None:
+        if seen is not None:
+            seen(path)
+        count(name, meta)
+
+    def count(name: str, meta: dict[str, Any]) -> None:
         done[name] = meta
         outcome.rows_in += meta["rows_in"]
         outcome.rows_out += meta["rows_out"]
         outcome.seconds += meta["seconds"]
         outcome.transient += meta["transient"]
         outcome.drops += [Drop(*drop) for drop in meta["drops"]]
-        if seen is not None:
-            seen(path)
         if progress is not None:
             progress(meta["rows_in"], outcome)
 
-    for part, (rows, drops, transient, rows_in, seconds) in _results(stage, missing(), workers):
+    def write(name: str, result: Worked) -> None:
+        rows, drops, transient, rows_in, seconds = result
         if accept is not None:
             rows = accept(rows, drops)
-        path = folder / f"{part.name}.parquet"
+        made = table(rows, stage.schema)
         meta = {
-            "key": keys[part.name],
-            "content": digest(rows),
+            "key": keys[name],
+            "content": table_digest(made),
             "rows_in": rows_in,
             "rows_out": len(rows),
             "transient": transient,
             "seconds": round(seconds, 3),
             "drops": [list(drop) for drop in drops],
         }
-        _write_part(path, table(rows, stage.schema), meta)
+        _write_part(folder / f"{name}.parquet", made, meta)
         outcome.made += 1
-        count(part.name, meta, path)
+        count(name, meta)
+
+    with closing(_results(stage, missing(), workers) if engine is None else engine.results(stage, missing())) as results:
+        for part, result in results:
+            settle(part.name, partial(write, part.name, result))
+    outcome.drops = [Drop(*drop) for name in keys if name in done for drop in done[name]["drops"]]  # in part order, in whatever order they came
     # by content, not by input alone: a model may answer anew, a failed request succeed, and what comes after must see it
     outcome.parts = {name: digest(key, done[name]["content"]) for name, key in keys.items() if name in done}
     outcome.key = digest(outcome.parts)
@@ -410,8 +533,9 @@ def finish(folder: Path, stage: str, outcomes: Mapping[str, Outcome], config: Ma
         passing reasons and are tried again by the next run), seconds.
     """
     parts = [name for outcome in outcomes.values() for name in outcome.parts]
+    known = set(parts)
     for path in folder.glob("*"):
-        if path.is_file() and path.name != RECORD and path.stem not in parts:
+        if path.is_file() and path.name != RECORD and path.stem not in known:
             path.unlink()
     drops = [drop for outcome in outcomes.values() for drop in outcome.drops]
     record = {

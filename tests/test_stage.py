@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from cp_paraling_qa import stage
-from cp_paraling_qa.errors import StageError, StorageError
+from cp_paraling_qa.errors import AudioError, MissingExtraError, StageError, StorageError
 from cp_paraling_qa.stage import Drop, Part
 
 
@@ -89,6 +89,65 @@ def test_rows_that_failed_for_passing_reasons_are_tried_again(tmp_path):
     worker.transient = 0
     outcome, record = made(tmp_path / "out", worker, 2)
     assert outcome.made == 2 and record["retry"] == 0
+
+
+class Failing(Doubling):
+    """Misses a package when it gets to its third part; or, with factor 0, already when it is set up."""
+
+    def setup(self):
+        if self.config["factor"] == 0:
+            raise MissingExtraError("silero-vad", "speech", "speech activity")
+
+    def __call__(self, rows):
+        if rows[0]["x"] == 10:
+            raise AudioError("file is missing", "a.wav")
+        return super().__call__(rows)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_errors_come_back_from_workers_as_they_are(tmp_path, workers):
+    with pytest.raises(AudioError, match=r"^file is missing: a\.wav$") as caught:
+        made(tmp_path / "out", Failing(tmp_path / "log"), workers=workers)
+    assert (caught.value.reason, caught.value.detail) == ("file is missing", "a.wav")
+    with pytest.raises(MissingExtraError, match=r"^speech activity needs the package silero-vad: pip install 'cp-paraling-qa\[speech\]'$"):
+        made(tmp_path / "out", Failing(tmp_path / "log", factor=0), workers=workers)
+
+
+class Scattered:
+    """An engine that gives parts back in another order."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def results(self, worker, parts):
+        yield from [(part, stage.work(worker, part)) for part in list(parts)][::-1]
+
+
+def test_parts_stand_in_order_in_whatever_order_they_come(tmp_path):
+    here, _ = made(tmp_path / "here", Doubling(tmp_path / "log"))
+    there, _ = made(tmp_path / "there", Doubling(tmp_path / "log"), engine=Scattered())
+    assert (here.key, list(here.parts), here.drops) == (there.key, list(there.parts), there.drops)
+
+
+@pytest.mark.parametrize("how", [{}, {"workers": 1}, {"engine": Scattered()}])
+def test_rules_over_the_whole_corpus_see_parts_in_order(tmp_path, how):
+    """Also those parts that were there before: here the second of four."""
+    met = []
+
+    def accept(rows, drops):
+        met.append(rows[0]["x"])
+        return rows
+
+    stage.run(Doubling(tmp_path / "log"), parts(), tmp_path / "out", accept=accept)
+    assert met == [0, 10, 20, 30]
+    met.clear()
+    for number in (0, 2, 3):
+        (tmp_path / "out" / f"p-{number:03d}.parquet").unlink()
+    stage.run(Doubling(tmp_path / "log"), parts(), tmp_path / "out", accept=accept, seen=lambda path: met.append(path.stem), **how)
+    assert met == [0, "p-001", 20, 30]
 
 
 def test_a_damaged_part_is_made_again(tmp_path):
