@@ -14,21 +14,8 @@ INVENTORIES: dict[str, tuple[str, ...]] = {
     "emotion2vec": ("angry", "disgusted", "fearful", "happy", "neutral", "other", "sad", "surprised", "unknown"),
     "emodb": ("anger", "boredom", "disgust", "fear", "happiness", "sadness", "neutral"),
     "emobox": (
-        *(
-            "amused",
-            "angry",
-            "anxious",
-            "apologetic",
-            "assertive",
-            "boredom",
-            "breath",
-            "calm",
-            "concerned",
-            "contempt",
-            "disappointment, disapproval",
-            "disgust",
-        ),
-        *("encouraging", "enthusiastic", "excited", "fear", "happy", "neutral", "other", "pain, groan", "pleasure", "poker", "sad", "sarcastic", "sleepy"),
+        *("amused", "angry", "anxious", "apologetic", "assertive", "boredom", "breath", "calm", "concerned", "contempt", "disappointment", "disgust"),
+        *("encouraging", "enthusiastic", "excited", "fear", "happy", "neutral", "other", "pain", "pleasure", "poker", "sad", "sarcastic", "sleepy"),
         *("surprise", "unknown", "worried"),
     ),
     "tess": ("angry", "disgust", "fear", "happy", "neutral", "pleasant surprise", "sad"),
@@ -36,6 +23,17 @@ INVENTORIES: dict[str, tuple[str, ...]] = {
 }
 
 ALIASES: dict[str, str] = {
+    "amusement": "amused",
+    "anxiety": "anxious",
+    "disappointment": "disappointed",
+    "enthusiastic": "excited",
+    "pleasantly surprised": "surprised",
+    "pleased": "happy",
+    "pleasure": "happy",
+    "sarcasm": "sarcastic",
+    "sleepiness": "sleepy",
+    "worried": "anxious",
+    "worry": "anxious",
     "anger": "angry",
     "annoyed": "angry",
     "boredom": "bored",
@@ -59,6 +57,15 @@ ALIASES: dict[str, str] = {
 }
 
 _ADJECTIVES = {
+    "amusement": "amused",
+    "anxiety": "anxious",
+    "disappointment": "disappointed",
+    "pain": "in pain",
+    "pleasure": "full of pleasure",
+    "poker": "poker-faced",
+    "sarcasm": "sarcastic",
+    "sleepiness": "sleepy",
+    "worry": "worried",
     "anger": "angry",
     "boredom": "bored",
     "contempt": "contemptuous",
@@ -73,11 +80,25 @@ _ADJECTIVES = {
     "surprise": "surprised",
 }
 
+NO_EMOTION = ("unknown", "other", "breath")
+"""Labels of inventories that name no emotion: nobody's vote, no clip's answer, and without a sentiment."""
+
 SENTIMENT: dict[str, str] = {
     "happy": "positive",
     "excited": "positive",
+    "amused": "positive",
+    "encouraging": "positive",
     "neutral": "neutral",
     "calm": "neutral",
+    "assertive": "neutral",
+    "poker": "neutral",
+    "sleepy": "neutral",
+    "sarcastic": "ambiguous",
+    "anxious": "negative",
+    "apologetic": "negative",
+    "concerned": "negative",
+    "disappointed": "negative",
+    "pain": "negative",
     "bored": "negative",
     "surprised": "ambiguous",
     "angry": "negative",
@@ -87,7 +108,7 @@ SENTIMENT: dict[str, str] = {
     "frustrated": "negative",
     "sad": "negative",
 }
-"""Sentiment of each canonical emotion: paper B's map, widened to the labels of other corpora (our choice for those). "other" and "unknown" have none."""
+"""Sentiment of each canonical emotion: paper B's map, widened to the labels of other corpora (our choice for those). Those of `NO_EMOTION` have none."""
 
 
 def canonical(label: str) -> str:
@@ -109,6 +130,16 @@ def adjective(label: str) -> str:
         ('disgusted', 'angry')
     """
     return _ADJECTIVES.get(label, label)
+
+
+def in_one_word(label: str) -> str:
+    """The label where it is one word, else what it is an alias of.
+
+    Example:
+        >>> in_one_word("pleasant surprise"), in_one_word("joy")
+        ('surprised', 'joy')
+    """
+    return canonical(label) if " " in label else label
 
 
 def known_emotion(label: str) -> bool:

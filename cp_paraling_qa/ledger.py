@@ -10,13 +10,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from cp_paraling_qa.labels import canonical
+from cp_paraling_qa.labels import NO_EMOTION, canonical
 from cp_paraling_qa.schema import ACTED, Opinion, Seconds
 
 REFERENCE_SOURCES = ("human", "maker")
 """Whose opinions make reference labels where there are any; a model's count only where nobody else has spoken."""
 
-NO_LABEL = ("unknown", "other")
+NO_LABEL = NO_EMOTION
 
 
 def _votes(opinions: Iterable[Opinion], field: str, sources: Collection[str] | None) -> list[Opinion]:
@@ -54,7 +54,7 @@ def shares(opinions: Iterable[Opinion], field: str, *, sources: Collection[str] 
     names: dict[str, str] = {}
     for vote in _votes(opinions, field, sources):
         value = vote["value"]
-        if value is None or value in NO_LABEL:
+        if value is None or canonical(value) in NO_LABEL:
             continue
         name = names.setdefault(canonical(value), value)
         span = 1.0 if vote["start"] is None or vote["end"] is None else vote["end"] - vote["start"]

@@ -101,3 +101,31 @@ def test_a_row_without_audio_is_refused():
     with pytest.raises(AudioError, match="no audio in the row"):
         audio.decode_audio({"bytes": None, "path": None})
     assert audio.duration_of({"bytes": audio.encode_flac(voice(0.5, 100)), "path": None}) == pytest.approx(0.5)
+
+
+def test_a_git_lfs_pointer_says_what_to_do_whatever_its_suffix(tmp_path):
+    for name in ("a.wav", "a.mp4"):
+        (tmp_path / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 73518\n")
+        with pytest.raises(AudioError, match="git lfs pull"):
+            audio.read(tmp_path / name)
+    (tmp_path / "b.mp4").write_bytes(b"")
+    with pytest.raises(AudioError) as error:
+        audio.read(tmp_path / "b.mp4")
+    assert error.value.reason == "file is empty"
+
+
+def test_what_is_no_audio_is_said_in_the_same_words_every_time(tmp_path):
+    """The name of bytes is their address in memory: with it, two runs would write different records."""
+    details = set()
+    for _ in range(2):
+        with pytest.raises(AudioError) as error:
+            audio.read(bytes(b"this is no audio\n" * 50))
+        details.add((error.value.reason, error.value.detail))
+    assert details == {("not audio", "Format not recognised")}
+
+
+def test_a_span_that_was_rounded_up_ends_with_its_file(tmp_path):
+    soundfile.write(tmp_path / "a.wav", voice(1.2345, 150), 16_000)  # 19,752 samples; tables say 1.24
+    assert len(audio.read(tmp_path / "a.wav", start=1.0, end=1.24)[0]) == 3_752
+    with pytest.raises(AudioError, match="span"):
+        audio.read(tmp_path / "a.wav", start=1.0, end=1.25)

@@ -1,6 +1,7 @@
 """Corpora to manifest: the official layouts, and everything that can be wrong with a folder."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -238,8 +239,10 @@ def test_a_killed_or_failed_second_corpus_does_not_lose_the_first(tmp_path, ravd
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "metadata.csv").write_text("file_name\na.wav\n")
     (tmp_path / "bad" / "a.wav").write_bytes(b"")
+    before = read_record(run / "manifest")
     with pytest.raises(CorpusError, match="no usable clip"):
         manifest(run, ("folder", tmp_path / "bad"))
+    assert read_record(run / "manifest") == before is not None  # the next stage goes on with what the run had
 
     from cp_paraling_qa.corpora import manifest as module
 
@@ -287,7 +290,7 @@ def test_nested_cells_are_brought_to_their_kind(tmp_path):
     opinions = [{"field": "arousal", "score": "0.5", "rater": 5, "source": "model", "revision": 2.0}]
     root = written(tmp_path, "metadata.jsonl", json.dumps({"file_name": "a.wav", "words": words, "opinions": opinions}) + "\n")
     _, rows = manifest(tmp_path / "run", ("folder", root))
-    assert rows[0]["words"] == [{"word": "well", "start": None, "end": 0.4, "probability": None}]
+    assert rows[0]["words"] == [{"word": "well", "start": None, "end": 0.4, "probability": None, "emotion": None, "gender": None}]
     assert [(o["score"], o["rater"], o["revision"]) for o in rows[0]["opinions"]] == [(0.5, "5", "2")]
 
 
@@ -326,3 +329,82 @@ def test_a_comma_without_quotes_costs_its_row(tmp_path):
     root = written(tmp_path, "metadata.csv", "file_name,transcript\na.wav,hello, world\nb.wav,fine\n", ("a.wav", "b.wav"))
     record, rows = manifest(tmp_path / "run", ("folder", root))
     assert len(rows) == 1 and record["dropped"] == {"more cells than columns": 1, "file without a metadata row": 1}
+
+
+def test_linked_folders_are_read_and_links_that_lead_nowhere_are_counted(tmp_path, ravdess_corpus):
+    (tmp_path / "put together").mkdir()
+    (tmp_path / "put together" / "Actor_01").symlink_to(ravdess_corpus / "Actor_01")
+    (tmp_path / "put together" / "round").symlink_to(tmp_path / "put together")
+    (tmp_path / "put together" / "03-01-05-01-01-01-07.wav").symlink_to(tmp_path / "gone.wav")
+    record, rows = manifest(tmp_path / "run", ("ravdess", tmp_path / "put together"))
+    assert len(rows) == 4 and record["dropped"] == {"file is missing": 1}
+
+
+def test_unknown_speakers_are_not_one_speaker(tmp_path):
+    root = written(tmp_path, "metadata.csv", "file_name,speaker_id\na.wav,Unknown\nb.wav,unk\nc.wav,s1\n", ("a.wav", "b.wav", "c.wav"))
+    _, rows = manifest(tmp_path / "run", ("folder", root))
+    assert [row["speaker_id"] for row in rows] == [None, None, "s1"]
+
+
+def test_ravdess_videos_are_read_where_their_sound_is_not_there(tmp_path, ravdess_corpus):
+    from test_audio_containers import write_container
+
+    folder = ravdess_corpus / "Actor_01"
+    names = ("01-01-05-01-02-01-01", "02-01-05-01-02-01-01", "01-01-08-01-02-01-01")  # as sound there; pictures alone; nowhere else
+    for number, name in enumerate(names):
+        write_container(folder / f"{name}.mp4", voice(0.7, 300 + 30 * number), 48_000)
+    record, rows = manifest(tmp_path / "run", ("ravdess", ravdess_corpus))
+    assert record["dropped"] == {"duplicate file name": 1, "pictures without sound": 1} and len(rows) == 9
+    assert [(row["audio_path"], emotions(row)) for row in rows if row["audio_path"].endswith(".mp4")] == [(f"Actor_01/{names[2]}.mp4", ["surprised"])]
+
+
+def test_containers_are_tried_again_once_pyav_is_there(tmp_path, ravdess_corpus, monkeypatch):
+    from test_audio_containers import write_container
+
+    from cp_paraling_qa import audio
+
+    write_container(ravdess_corpus / "Actor_01" / "01-01-08-01-02-01-01.mp4", voice(0.7, 300), 48_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "find_spec", lambda name: None)
+        record, rows = manifest(tmp_path / "run", ("ravdess", ravdess_corpus))
+    assert record["dropped"] == {".mp4 needs PyAV": 1} and record["retry"] == 1 and len(rows) == 8
+    record, rows = manifest(tmp_path / "run", ("ravdess", ravdess_corpus))
+    assert record["dropped"] == {} and record["retry"] == 0 and len(rows) == 9
+
+
+def test_every_emotion_that_a_reader_can_say_is_known_and_has_a_sentiment_or_is_none():
+    from cp_paraling_qa.corpora import crema_d, emobox, emodb, iemocap, meld, msp_podcast, ravdess, tess
+    from cp_paraling_qa.labels import ALIASES, INVENTORIES, NO_EMOTION, SENTIMENT, canonical, in_one_word, known_emotion
+
+    said = {*iemocap.WORDS.values(), *meld.EMOTIONS, *emobox._WORDS.values()}
+    said |= {word for reader in (crema_d, emodb, msp_podcast, ravdess, tess) for word in reader.EMOTIONS.values()}
+    said |= {label for names in INVENTORIES.values() for label in names} | set(ALIASES)
+    for label in said:
+        assert known_emotion(label) and (canonical(label) in SENTIMENT) != (canonical(label) in NO_EMOTION), label
+        assert " " not in in_one_word(label), label
+
+
+def test_file_names_of_another_alphabet_are_counted_and_named(tmp_path):
+    root = tmp_path / "TESS"
+    root.mkdir()
+    for number, name in enumerate((b"OAF_bar_sad.wav", b"OAF_caf\xe9_sad.wav")):
+        soundfile.write(tmp_path / "a.wav", voice(0.5, 120 + 30 * number), 16_000)
+        os.rename(tmp_path / "a.wav", os.path.join(os.fsencode(root), name))
+    record, rows = manifest(tmp_path / "run", ("tess", root))
+    assert [row["audio_path"] for row in rows] == ["OAF_bar_sad.wav"]
+    assert [drop["item"] for drop in record["dropped_items"]] == ["tess/OAF_caf\\xe9_sad.wav"]
+    (root / "OAF_bar_sad.wav").unlink()
+    box = tmp_path / "vox" / "id10001" / "video"
+    box.mkdir(parents=True)
+    for number, name in enumerate((b"00001.wav", b"0000\xe9.wav")):
+        soundfile.write(tmp_path / "a.wav", voice(0.5, 220 + 30 * number), 16_000)
+        os.rename(tmp_path / "a.wav", os.path.join(os.fsencode(box), name))
+    record, rows = manifest(tmp_path / "other", ("voxceleb", tmp_path / "vox"))
+    assert len(rows) == 1 and record["dropped"] == {"file name is not UTF-8": 1}
+
+
+def test_half_a_character_is_a_counted_drop(tmp_path):
+    text = '{"file_name": "a.wav", "transcript": "well \\ud83d"}\n{"file_name": "b.wav", "transcript": "well \\ud83d\\ude00"}\n'
+    root = written(tmp_path, "metadata.jsonl", text, ("a.wav", "b.wav"))
+    record, rows = manifest(tmp_path / "run", ("folder", root))
+    assert record["dropped"] == {"text is not Unicode": 1} and [row["transcript"] for row in rows] == ["well 😀"]

@@ -17,10 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar
 
-from cp_paraling_qa.corpora.base import audio_files, existing_root, record
+from cp_paraling_qa.corpora.base import audio_files, existing_root, record, speaker_named
+from cp_paraling_qa.corpora.walking import folders
 from cp_paraling_qa.errors import CorpusError, LabelError
 from cp_paraling_qa.labels import known_emotion
-from cp_paraling_qa.schema import AXES, Opinion, Word, null_nan, opinion
+from cp_paraling_qa.schema import AXES, SPLIT_NAMES, Opinion, Word, null_nan, opinion, word
 from cp_paraling_qa.stage import Drop, Row
 
 SPLITS = {
@@ -50,11 +51,7 @@ class Folder:
     def records(self, root: Path) -> Iterator[Row | Drop]:
         """Every row with its file, sorted as the metadata are; then the files that no row names."""
         existing_root(root, self.layout)
-        tables = sorted(
-            p
-            for p in root.rglob("metadata.*")
-            if p.name in ("metadata.csv", "metadata.jsonl") and not any(part.startswith(".") for part in p.relative_to(root).parts)
-        )
+        tables = sorted(folder / name for folder, names in folders(root) for name in names if name in ("metadata.csv", "metadata.jsonl"))
         files = {p.relative_to(root).as_posix() for p in audio_files(root)}
         if not tables:
             raise CorpusError(
@@ -97,6 +94,7 @@ class Folder:
 
     def _columns(self, row: dict[str, Any], where: str) -> Row:
         columns: Row = {key: _text(row.get(key)) if key == "transcript" else _label(row.get(key)) for key in _TEXT}
+        columns["speaker_id"] = speaker_named(columns["speaker_id"])
         columns |= {key: _number(row, key) for key in _NUMBERS}
         if gender := _label(row.get("gender")):
             columns["gender"] = GENDERS.get(gender.lower())
@@ -104,9 +102,9 @@ class Folder:
                 raise LabelError(f"unknown gender: {gender!r}; female, male, or leave it empty")
         split = _label(row.get("split")) or next((part for part in PurePosixPath(where).parts[:-1] if part.lower() in SPLITS), None)
         if split is not None:
-            if split.lower() not in SPLITS:
-                raise LabelError(f"unknown split: {split!r}; train, validation or test")
-            columns["split"] = SPLITS[split.lower()]
+            columns["split"] = SPLITS.get(split.lower(), split.lower())
+            if not SPLIT_NAMES.fullmatch(columns["split"]):
+                raise LabelError(f"unknown split: {split!r}; train, validation, test, or test1, test2, …")
         columns["words"] = [_word(item) for item in _list(row, "words")]
         columns["opinions"] = self._opinions(row)
         return columns
@@ -191,7 +189,7 @@ def _word(given: dict[str, Any]) -> Word:
     text = _text(given.get("word"))
     if text is None:
         raise LabelError("an entry of words has no word: each needs word, and may have start, end and probability")
-    return Word(word=text, start=_number(given, "start"), end=_number(given, "end"), probability=_number(given, "probability"))
+    return word(text, _number(given, "start"), _number(given, "end"), _number(given, "probability"))
 
 
 def _text(value: Any) -> str | None:
