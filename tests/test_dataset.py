@@ -274,3 +274,14 @@ def test_disk_full_is_said_plainly_and_leaves_the_old_dataset(tmp_path, monkeypa
     assert len(load(folder, "baseline", tmp_path)["train"]) == 36
     build({"run": tmp_path / "run", "corpora": [{"name": "folder", "root": root}], "llm": "none"}, screen=QUIET)
     assert not (folder / ".building").exists()
+
+
+def test_speakers_who_are_nearly_the_whole_corpus_are_trained_on():
+    """In MELD the six friends share dialogues: together they are one group, which no share of the clips should be."""
+    clips = people("ross", "joey", "monica", *[f"guest{i}" for i in range(4)])
+    for row in clips:
+        row["dialogue_id"] = None if row["speaker_id"].startswith("guest") else "d1"
+    for seed in range(10):
+        division = divide(clips, SplitOptions(by="speaker", test_share=0.2, seed=seed))
+        assert {name for name in ("ross0", "joey0", "monica0") if division.split[name] == "train"} == {"ross0", "joey0", "monica0"}
+        assert sum(side == "test" for side in division.split.values()) in (4, 8)  # of 28: one guest is 14%, two are 29%

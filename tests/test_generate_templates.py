@@ -56,3 +56,9 @@ def test_every_wording_is_a_question_that_names_no_emotion():
 
     for wording in EMOTION_WORDINGS + GENDER_WORDINGS:
         assert wording.endswith("?") and not feelings(wording)
+
+
+def test_a_label_of_two_words_is_answered_in_one():
+    word, sentence = template_questions(clip(emotion="pleasant surprise", gender=None))
+    assert (word["answer"], sentence["answer"], word["label"]) == ("Surprised.", "The speaker sounds pleasantly surprised.", "pleasant surprise")
+    assert template_questions(clip(emotion="breath", gender=None)) == []  # a sound, no emotion

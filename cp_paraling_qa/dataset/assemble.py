@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from cp_paraling_qa import __version__
 from cp_paraling_qa.dataset.card import gather, render_card
 from cp_paraling_qa.dataset.metadata import MetadataOptions
-from cp_paraling_qa.dataset.splits import Division, SplitOptions, divide
+from cp_paraling_qa.dataset.splits import SplitOptions, divide
 from cp_paraling_qa.errors import DatasetError, StorageError
-from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, EXAMPLE_SCHEMA, features_metadata
-from cp_paraling_qa.stage import check_chain, digest, parts_of, read_record, read_rows, whole_file, write_json
+from cp_paraling_qa.schema import features_metadata
+from cp_paraling_qa.stage import check_clips, clips_folder, digest, parts_of, read_record, read_rows, whole_file, write_json
 
 ROW_GROUP = 100
 """Rows; small, so that a viewer can page through."""
@@ -40,6 +40,7 @@ def assemble(
     *,
     metadata: MetadataOptions | None = None,
     splits: SplitOptions | None = None,
+    reference_only: bool = False,
     out: Path | None = None,
     workers: int = 0,
     progress: Callable[[str], None] | None = None,
@@ -50,6 +51,7 @@ def assemble(
         run_folder: RUN, with clips and questions finished.
         metadata: what the metadata block of explicit and combined shows.
         splits: who is trained on and who is tested on.
+        reference_only: leave the audio's bytes out; see `reference`.
         out: the dataset folder; None for RUN/dataset.
         workers: processes that read and encode audio.
         progress: called with each configuration's name when it is done.
@@ -64,14 +66,16 @@ def assemble(
     from cp_paraling_qa.dataset.builder import configs_for
 
     metadata, splits = metadata or MetadataOptions(), splits or SplitOptions()
-    manifest, _, clips_record, questions = check_chain(run_folder, "manifest", "annotations", "clips", "questions").values()
-    parts = [path.stem for path in parts_of(run_folder / "clips")]
+    records = check_clips(run_folder, "questions")
+    manifest, clips_record, questions = records["manifest"], records["clips"], records["questions"]
+    clips = clips_folder(run_folder)
+    parts = [path.stem for path in parts_of(clips)]
     out = run_folder / "dataset" if out is None else _own_folder(out)
-    light = list(read_rows(run_folder / "clips", ["clip_id", "corpus", "speaker_id", "dialogue_id", "gender", "split"]))
+    light = list(read_rows(clips, ["clip_id", "corpus", "speaker_id", "dialogue_id", "gender", "split"]))
     if not light:
-        raise DatasetError(f"{run_folder / 'clips'} holds no clips: see the drops in its _stage.json")
+        raise DatasetError(f"{clips} holds no clips: see the drops in its _stage.json")
     division = divide(light, splits)
-    config = {"metadata": vars(metadata), "splits": vars(splits)}
+    config = {"metadata": vars(metadata), "splits": vars(splits), "reference_only": reference_only}
     key = digest(__version__, clips_record["key"], questions["key"], config, sorted(division.split.items()))
     record = read_record(out)
     if record is not None and record["key"] == key and (out / "data" / record["data"]).is_dir() and (out / "README.md").exists():
@@ -79,6 +83,7 @@ def assemble(
         return record
 
     facts = gather(run_folder, division, metadata)
+    facts.reference_only = reference_only
     if questions["config"].get("llm") and not facts.written:
         failed = ", ".join(f"{count} × {reason}" for reason, count in questions["dropped"].items()) or "none was asked for"
         raise DatasetError(
@@ -87,7 +92,8 @@ def assemble(
     with _workshop(out) as shop:
         counts = {}
         for name in configs_for(asked=facts.asked, written=facts.written):
-            counts[name] = _write_config(name, run_folder, manifest["config"]["corpora"], parts, division, metadata, key, shop, workers)
+            options = {"run": str(run_folder), "roots": manifest["config"]["corpora"], "parts": parts, "division": division.split}
+            counts[name] = _write_config(name, options | {"metadata": metadata, "reference_only": reference_only}, digest(key, name), shop, workers)
             if progress is not None:
                 progress(name)
         hashed = _content_hash(shop / "data")
@@ -144,9 +150,7 @@ def _workshop(out: Path) -> Iterator[Path]:
     shutil.rmtree(shop, ignore_errors=True)
 
 
-def _write_config(
-    name: str, run_folder: Path, roots: dict[str, str], parts: list[str], division: Division, metadata: MetadataOptions, key: str, shop: Path, workers: int
-) -> dict[str, int]:
+def _write_config(name: str, options: dict[str, Any], key: str, shop: Path, workers: int) -> dict[str, int]:
     """Builds one configuration through the `datasets` builder and writes its Parquet files; rows by split."""
     import datasets
 
@@ -155,17 +159,13 @@ def _write_config(
     builder = ContextualParalinguisticQA(
         config_name=name,
         cache_dir=str(shop / "cache"),
-        hash=digest(key, name),
-        run=str(run_folder),
-        roots=roots,
-        parts=parts,
-        division=division.split,
-        metadata=metadata,
+        hash=key,
+        **options,
     )
     shown = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
-        builder.download_and_prepare(num_proc=min(workers, len(parts)) if workers > 1 else None)
+        builder.download_and_prepare(num_proc=min(workers, len(options["parts"])) if workers > 1 else None)
     except datasets.exceptions.DatasetGenerationError as error:
         if isinstance(error.__cause__, OSError | DatasetError):
             raise error.__cause__ from None
@@ -173,7 +173,7 @@ def _write_config(
     finally:
         if shown:
             datasets.enable_progress_bars()
-    schema = features_metadata(CLIPS_CONFIG_SCHEMA if name == "clips" else EXAMPLE_SCHEMA)
+    schema = features_metadata(builder.config.schema())
     counts = {}
     for split, info in builder.info.splits.items():
         counts[str(split)] = int(info.num_examples)

@@ -16,9 +16,11 @@ import pyarrow as pa
 from cp_paraling_qa import audio, ledger
 from cp_paraling_qa.annotate.base import clip_audio
 from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions, compose, render
+from cp_paraling_qa.dataset.reference import reference
+from cp_paraling_qa.dataset.splits import in_order
 from cp_paraling_qa.errors import AudioError, DatasetError
-from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, CONFIGS, EXAMPLE_SCHEMA, features_metadata, table
-from cp_paraling_qa.stage import Row, read_part
+from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, CONFIGS, EXAMPLE_SCHEMA, REFERENCE_SCHEMA, features_metadata, table
+from cp_paraling_qa.stage import Row, clips_folder, read_part
 
 LLM_KINDS = ("pqa", "cpqa")
 WRITTEN = ("implicit", "combined")
@@ -35,6 +37,7 @@ class VariantConfig(datasets.BuilderConfig):  # type: ignore[misc]
         roots: corpus → folder that its audio paths are relative to.
         division: clip_id → split.
         metadata: what the metadata block shows.
+        reference_only: leave the audio's bytes out; its path and span stay.
     """
 
     parts: list[str] = field(default_factory=list)
@@ -42,6 +45,13 @@ class VariantConfig(datasets.BuilderConfig):  # type: ignore[misc]
     roots: dict[str, str] = field(default_factory=dict)
     division: dict[str, str] = field(default_factory=dict)
     metadata: MetadataOptions = field(default_factory=MetadataOptions)
+    reference_only: bool = False
+
+    def schema(self) -> pa.Schema:
+        """The columns of this configuration."""
+        if self.name == "clips":
+            return CLIPS_CONFIG_SCHEMA
+        return REFERENCE_SCHEMA if self.reference_only else EXAMPLE_SCHEMA
 
 
 class ContextualParalinguisticQA(datasets.ArrowBasedBuilder):  # type: ignore[misc]
@@ -51,26 +61,25 @@ class ContextualParalinguisticQA(datasets.ArrowBasedBuilder):  # type: ignore[mi
     VERSION = datasets.Version("1.0.0")
 
     def _info(self) -> Any:
-        schema = features_metadata(CLIPS_CONFIG_SCHEMA if self.config.name == "clips" else EXAMPLE_SCHEMA)
-        return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(schema))
+        return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(features_metadata(self.config.schema())))
 
     def _split_generators(self, dl_manager: Any) -> list[Any]:
-        present = set(self.config.division.values())
         return [
-            datasets.SplitGenerator(name=split, gen_kwargs={"parts": self.config.parts, "split": split})
-            for split in ("train", "validation", "test")
-            if split in present
+            datasets.SplitGenerator(name=split, gen_kwargs={"parts": self.config.parts, "split": split}) for split in in_order(self.config.division.values())
         ]
 
     def _generate_tables(self, parts: list[str], split: str) -> Iterator[tuple[Any, pa.Table]]:
         run = Path(self.config.run)
         for name in parts:
-            clips = [clip for clip in read_part(run / "clips" / f"{name}.parquet") if self.config.division[clip["clip_id"]] == split]
+            clips = [clip for clip in read_part(clips_folder(run) / f"{name}.parquet") if self.config.division[clip["clip_id"]] == split]
             if self.config.name == "clips":
-                rows = [{**clip, "split": split, "audio": encoded(clip, self.config.roots)} for clip in clips]
-                yield name, table(rows, CLIPS_CONFIG_SCHEMA)
+                rows = [{**clip, "split": split, "audio": self._sound(clip)} for clip in clips]
             else:
-                yield name, table(self._examples(clips, read_part(run / "questions" / f"{name}.parquet")), EXAMPLE_SCHEMA)
+                rows = self._examples(clips, read_part(run / "questions" / f"{name}.parquet"))
+            yield name, table(rows, self.config.schema())
+
+    def _sound(self, clip: Row) -> Row:
+        return reference(clip) if self.config.reference_only else encoded(clip, self.config.roots)
 
     def _examples(self, clips: list[Row], questions: list[Row]) -> list[Row]:
         by_clip: dict[str, list[Row]] = {}
@@ -80,13 +89,14 @@ class ContextualParalinguisticQA(datasets.ArrowBasedBuilder):  # type: ignore[mi
         rows = []
         for clip in clips:  # all questions of a clip side by side: its bytes then compress to one copy
             mine = by_clip.get(clip["clip_id"], [])
-            sound = encoded(clip, self.config.roots) if mine else None
+            sound = self._sound(clip) if mine else None
             rows += [self._example(clip, question, sound) for question in mine]
         return rows
 
     def _example(self, clip: Row, question: Row, sound: Row | None) -> Row:
         shown = render(clip, self.config.metadata, question_type=question["type"]) if self.config.name in SHOWN else None
-        return {
+        span = {"start": clip["start"], "end": clip["end"]} if self.config.reference_only else {}
+        return span | {
             "id": question["qa_id"],
             "clip_id": clip["clip_id"],
             "audio": sound,

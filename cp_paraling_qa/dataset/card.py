@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa import __version__, ledger
+from cp_paraling_qa.audio import MAX_SECONDS
+from cp_paraling_qa.corpora import CORPORA
 from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions
-from cp_paraling_qa.dataset.splits import Division
+from cp_paraling_qa.dataset.splits import Division, in_order, is_test
 from cp_paraling_qa.schema import Seconds
-from cp_paraling_qa.stage import read_record, read_rows
+from cp_paraling_qa.stage import clips_folder, read_record, read_rows
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
 
@@ -48,6 +50,10 @@ class CardFacts:
     synthetic: bool
     unsplit_speakers: int
     unlicensed: int
+    restricted: dict[str, str]
+    too_long: int
+    condensed: dict[str, Any] | None
+    reference_only: bool = False
     configs: dict[str, dict[str, int]] = field(default_factory=dict)
     data: str = ""
     version: str = __version__
@@ -65,8 +71,8 @@ class CardFacts:
 
     @property
     def written_test(self) -> int:
-        """Those of them in test."""
-        return sum(self.kinds[kind]["test"] for kind in ("pqa", "cpqa") if kind in self.kinds)
+        """Those of them in a test split."""
+        return sum(rows for kind in ("pqa", "cpqa") if kind in self.kinds for split, rows in self.kinds[kind].items() if is_test(split))
 
     @property
     def size_category(self) -> str:
@@ -77,7 +83,7 @@ class CardFacts:
     @property
     def splits(self) -> list[str]:
         """The splits that exist, in order."""
-        return [name for name in ("train", "validation", "test") if name in self.sides]
+        return in_order(self.sides)
 
     def warnings(self) -> list[str]:
         """What the user should be told at once."""
@@ -87,6 +93,17 @@ class CardFacts:
             told.append(
                 f"{len(self.division.shared_speakers)} speakers stand in more than one official split ({names}{', …' if len(self.division.shared_speakers) > 5 else ''}): --split speaker builds disjoint ones"
             )
+        if self.restricted and not self.reference_only:
+            named = ", ".join(f"{corpus} ({license})" for corpus, license in self.restricted.items())
+            told.append(
+                f"audio of {named} may not be passed on, as far as is known: keep this dataset to yourself, or build it with --reference-only, which leaves the audio out"
+            )
+        if self.too_long:
+            told.append(
+                f"{self.too_long} clips are longer than the {MAX_SECONDS:g} s that Whisper-style encoders hear: training and prediction refuse them by name"
+            )
+        if not any(map(is_test, self.sides)):
+            told.append("there is no test split")
         if not self.asked:
             told.append("no clip has an emotion or a gender, so there is no template question: neither baseline nor explicit was built")
         for name, counts in self.configs.items():
@@ -104,8 +121,8 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
     licenses: set[str] = set()
     languages: set[str] = set()
     sources: Counter[str] = Counter()
-    unknown = unlicensed = 0
-    for clip in read_rows(run_folder / "clips"):
+    unknown = unlicensed = too_long = 0
+    for clip in read_rows(clips_folder(run_folder)):
         side = sides.setdefault(division.split[clip["clip_id"]], Side())
         side.clips += 1
         side.seconds += clip["duration"]
@@ -114,6 +131,7 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         side.genders[ledger.gender(clip) or "unknown"] += 1
         corpora[clip["corpus"]] += 1
         unknown += clip["speaker_id"] is None
+        too_long += clip["duration"] > MAX_SECONDS
         unlicensed += clip["license"] is None
         licenses |= {clip["license"]} if clip["license"] else set()
         languages |= {clip["language"]} if clip["language"] else set()
@@ -149,6 +167,13 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         synthetic=bool(sources) and set(sources) <= {"maker", "model"} and "maker" in sources,
         unsplit_speakers=unknown,
         unlicensed=unlicensed,
+        restricted={
+            name: CORPORA[reader].license or "licence not stated"
+            for name, reader in manifest.get("config", {}).get("readers", {}).items()
+            if name in corpora and not CORPORA[reader].redistributable
+        },
+        too_long=too_long,
+        condensed=read_record(run_folder / "condensed"),
     )
 
 

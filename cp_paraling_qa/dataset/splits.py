@@ -1,6 +1,7 @@
 """Who is trained on and who is tested on: disjoint by speaker and by dialogue, the same every time.
 
-A corpus's official partition wins; speakers that it has on both sides are counted and told, since a model may then recognise the voice instead of the feeling.
+A corpus's official partition wins, with all its test sets; speakers that it has on both sides are counted and told, since a model may then recognise the voice
+instead of the feeling.
 """
 
 from __future__ import annotations
@@ -13,7 +14,20 @@ from typing import Any
 
 from cp_paraling_qa.errors import DatasetError, RecipeError
 
-SPLITS = ("train", "validation", "test")
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Splits as they are listed: train, validation, test, test1, test2, …
+
+    Example:
+        >>> in_order({"test2", "train", "test", "test1"})
+        ['train', 'test', 'test1', 'test2']
+    """
+    return sorted(set(names), key=lambda name: (name.startswith("test"), name != "train", name))
+
+
+def is_test(name: str | None) -> bool:
+    """Whether a split is one to test on."""
+    return name is not None and name.startswith("test")
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Divisio
         the division; corpora whose own partition was used are listed, and speakers who stand in several of its splits.
 
     Raises:
-        DatasetError: no division is possible: one speaker only, unknown test speakers, or an official partition without train or test.
+        DatasetError: no division is possible: one speaker only, or unknown test speakers.
     """
     wanted = set(options.test_speakers)
     if missing := wanted - {clip["speaker_id"] for clip in clips}:
@@ -72,8 +86,11 @@ def divide(clips: Sequence[Mapping[str, Any]], options: SplitOptions) -> Divisio
     by_corpus: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for clip in clips:
         by_corpus[clip["corpus"]].append(clip)
+    partitioned = {corpus: {clip["split"] for clip in members} - {None} for corpus, members in by_corpus.items()}
+    # a corpus that knows train alone keeps it where something is held out elsewhere; alone, it is divided
+    held_out = any(names != {"train"} for names in partitioned.values())
     for corpus, members in by_corpus.items():
-        if options.by == "official" and not wanted and {clip["split"] for clip in members} >= {"train", "test"}:
+        if options.by == "official" and not wanted and partitioned[corpus] and held_out:
             division.official.append(corpus)
             for clip in members:
                 if clip["split"] is None:
@@ -102,7 +119,7 @@ def _follow(clips: Sequence[Mapping[str, Any]], free: Sequence[Mapping[str, Any]
         sides = {division.split[clip["clip_id"]] for clip in group if clip["clip_id"] in division.split}
         mine = [clip for clip in group if clip["clip_id"] not in division.split]
         if sides:
-            side = next((name for name in reversed(SPLITS) if name in sides), sorted(sides)[0])
+            side = in_order(sides)[-1]
             division.split.update({clip["clip_id"]: side for clip in mine})
         else:
             left += mine
@@ -117,7 +134,7 @@ def _by_group(clips: Sequence[Mapping[str, Any]], options: SplitOptions, wanted:
             side = "test" if any(clip["speaker_id"] in wanted for clip in group) else "train"
             division.split.update({clip["clip_id"]: side for clip in group})
     elif len(groups) < 2:
-        if division.official:
+        if division.official and any(map(is_test, division.split.values())):
             division.split.update({clip["clip_id"]: "train" for clip in clips})
             return
         who = clips[0]["speaker_id"] if clips else None
@@ -128,7 +145,8 @@ def _by_group(clips: Sequence[Mapping[str, Any]], options: SplitOptions, wanted:
         for side, share in (("test", options.test_share), ("validation", options.validation_share)):
             groups = _take(groups, side, share * len(clips), options.seed, division)
         division.split.update({clip["clip_id"]: "train" for group in groups for clip in group})
-    if len(set(division.split.values()) & {"train", "test"}) < 2:
+    sides = set(division.split.values())
+    if "train" not in sides or not any(map(is_test, sides)):
         raise DatasetError("the division leaves train or test empty: name other test speakers, or change test_share")
 
 
@@ -155,18 +173,26 @@ def _groups(clips: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]
 
 
 def _take(groups: list[list[Mapping[str, Any]]], side: str, clips: float, seed: int, division: Division) -> list[list[Mapping[str, Any]]]:
-    """Moves groups to a side until it has its share, women and men in turn; at least one goes, and at least one stays."""
+    """Moves groups to a side until it has its share, women and men in turn; at least one goes, and at least one stays.
+
+    A group that would make it more than twice its share is passed over: in MELD the six friends share dialogues, and are nine tenths of the corpus.
+    """
     if clips <= 0:
         return groups
     queues: dict[str | None, list[list[Mapping[str, Any]]]] = defaultdict(list)
     for group in sorted(groups, key=lambda g: _order(g, seed)):
         queues[Counter(clip["gender"] for clip in group).most_common(1)[0][0]].append(group)
     taken: list[list[Mapping[str, Any]]] = []
-    while sum(map(len, taken)) < clips and sum(map(len, queues.values())) > 1:
+    left: list[list[Mapping[str, Any]]] = []
+    while (have := sum(map(len, taken))) < clips and any(queues.values()) and len(left) + sum(map(len, queues.values())) > 1:
         fewest = min((g for g in queues if queues[g]), key=lambda g: (sum(len(t) for t in taken if t[0]["gender"] == g), str(g)))
-        taken.append(queues[fewest].pop(0))
+        group = queues[fewest].pop(0)
+        (taken if have + len(group) <= 2 * clips else left).append(group)
+    left += [group for queue in queues.values() for group in queue]
+    if not taken and len(left) > 1:
+        taken.append(left.pop(min(range(len(left)), key=lambda place: len(left[place]))))
     division.split.update({clip["clip_id"]: side for group in taken for clip in group})
-    return [group for queue in queues.values() for group in queue]
+    return left
 
 
 def _order(group: Iterable[Mapping[str, Any]], seed: int) -> str:

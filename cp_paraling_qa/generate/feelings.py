@@ -32,7 +32,14 @@ _POLARITY = {
 }
 POLARITY_OF = {word: polarity for polarity, words in _POLARITY.items() for word in words.split()}
 
-_NEAR = ({"neutral", "calm"}, {"angry", "frustrated", "contempt", "disgust"}, {"happy", "excited"}, {"surprised", "excited"}, {"sad", "disappointed"})
+_NEAR = (
+    {"neutral", "calm"},
+    {"angry", "frustrated", "contempt", "disgust"},
+    {"happy", "excited"},
+    {"surprised", "excited"},
+    {"sad", "disappointed"},
+    {"fearful", "anxious"},
+)
 """Feelings that do not contradict each other."""
 
 _WORD = re.compile(r"[a-z]+(?:[-'’][a-z]+)*")

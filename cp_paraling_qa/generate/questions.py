@@ -14,7 +14,7 @@ from cp_paraling_qa.generate.reuse import clips_of, llm_rows
 from cp_paraling_qa.generate.write import Options, QuestionWriter
 from cp_paraling_qa.ledger import consensus, gender
 from cp_paraling_qa.llm import LLMConfig
-from cp_paraling_qa.stage import Outcome, Row, check_chain, finish, next_parts, read_rows, run, write_json
+from cp_paraling_qa.stage import Outcome, Row, check_clips, clips_folder, finish, next_parts, read_rows, run, write_json
 
 TAKEN, LIVE = "taken over from the dataset", "written live"
 
@@ -44,8 +44,8 @@ def make_questions(
     Raises:
         LLMError: the endpoint cannot be used at all; finished parts and replies stay.
     """
-    clips = check_chain(run_folder, "manifest", "annotations", "clips")["clips"]
-    parts = next_parts(run_folder / "clips")
+    clips = check_clips(run_folder)["clips"]
+    parts = next_parts(clips_folder(run_folder))
     settings = llm if isinstance(llm, LLMOptions) else None
     reuse = _reused(run_folder, options) if settings is not None else {}
     writer = _writer(options, settings, reuse, cache=run_folder / "cache" / "replies.sqlite", told=told)
@@ -87,7 +87,7 @@ def summary(run_folder: Path, reuse: dict[str, list[Row]], failed: dict[str, int
     dropped: Counter[str] = Counter()
     clips: dict[str, set[str]] = defaultdict(set)
     rows: Counter[str] = Counter()
-    every = [row["clip_id"] for row in read_rows(run_folder / "clips", ["clip_id"])]
+    every = [row["clip_id"] for row in read_rows(clips_folder(run_folder), ["clip_id"])]
     asked = Counter(TAKEN if name in reuse else LIVE for name in every)
     for row in read_rows(run_folder / "questions", ["clip_id", "kind", "dropped"]):
         if row["dropped"] is not None:
@@ -115,7 +115,7 @@ def _reused(run_folder: Path, options: QuestionOptions) -> dict[str, list[Row]]:
     for row in llm_rows(options.reuse):
         found.setdefault(row["clip_id"], []).append(row)
     emotions = {
-        row["clip_id"]: (consensus(row["opinions"], "emotion"), gender(row)) for row in read_rows(run_folder / "clips", ["clip_id", "gender", "opinions"])
+        row["clip_id"]: (consensus(row["opinions"], "emotion"), gender(row)) for row in read_rows(clips_folder(run_folder), ["clip_id", "gender", "opinions"])
     }
     clips = sorted(emotions, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     live = set(clips[: options.live_clips])

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cp_paraling_qa.generate.records import pick, question_row
-from cp_paraling_qa.labels import adjective
+from cp_paraling_qa.labels import adjective, in_one_word
 from cp_paraling_qa.ledger import consensus, gender
 from cp_paraling_qa.schema import Question
 
@@ -56,7 +56,7 @@ def template_questions(clip: Mapping[str, Any], *, seed: int = 0) -> list[Questi
     rows = []
     emotion, sex = consensus(clip["opinions"], "emotion"), gender(clip)
     if emotion is not None:
-        answers = {ONE_WORD: f"{emotion.capitalize()}.", SENTENCE: f"The speaker sounds {adjective(emotion)}."}
+        answers = {ONE_WORD: f"{in_one_word(emotion).capitalize()}.", SENTENCE: f"The speaker sounds {adjective(emotion)}."}
         rows += _both_forms(clip, "DE", "emotion", EMOTION_WORDINGS, answers, emotion, seed)
     if sex in PERSON:
         answers = {ONE_WORD: f"{sex.capitalize()}.", SENTENCE: f"The speaker is a {PERSON[sex]}."}
