@@ -299,3 +299,21 @@ def test_no_model_library_is_loaded_before_there_is_something_to_hear(tmp_path):
     code = "import sys; from cp_paraling_qa.annotate import annotator; print(*[annotator(spec).name for spec in sys.argv[1:]], *({'torch', 'transformers'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code, f"affect={affect}", f"speaker={speaker}"], capture_output=True, text=True, env=os.environ)
     assert done.stdout.split() == ["affect-msp-dim", "speaker-age-gender"], done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"id2label": {"0": "arousal", "1": "valence"}}, "num_classes 3 and names arousal, valence"),
+        ({"mean": "none"}, "config.json makes no model"),
+        ({"hidden_size": "large"}, "no OdysseyModel can be loaded"),
+        ({"sampling_rate": 8_000}, "8000 Hz"),
+    ],
+)
+def test_a_config_that_is_no_good_is_said_in_one_line(tmp_path, settings, message):
+    odyssey_folder(tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | settings))
+    with pytest.raises((LabelError, RecipeError), match=message) as raised:
+        Affect(str(tmp_path / "model")).setup()
+    assert "\n" not in str(raised.value)

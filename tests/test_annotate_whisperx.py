@@ -233,7 +233,7 @@ def test_an_environment_without_whisperx_and_models_that_do_not_load(environment
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "nowhere"))
     annotator = make(environment)
     assert annotator.config["package"] == "whisperx None"
-    with pytest.raises(StageError, match="No module named 'whisperx'"):
+    with pytest.raises(StageError, match=r"No module named 'whisperx'\. WhisperX needs an environment of its own"):
         annotator.setup()
 
 
@@ -242,6 +242,11 @@ def test_the_interpreter_must_be_named_and_exist(environment, monkeypatch):
         make(environment, options=AnnotatorOptions()).setup()
     with pytest.raises(StageError, match="no program that can be run"):
         make(environment, python="/nowhere/python").setup()
+    for content in (b"\x00garbage", b"#!/nowhere/interpreter\n"):  # executable, but no program; an environment that was moved
+        (environment / "python").write_bytes(content)
+        (environment / "python").chmod(0o755)
+        with pytest.raises(StageError, match=r"cannot be run \(.*--whisperx-python"):
+            make(environment, python=str(environment / "python")).setup()
     monkeypatch.setenv(INTERPRETER, sys.executable)
     make(environment, options=AnnotatorOptions()).setup()
     with pytest.raises(RecipeError, match="vad_method"):

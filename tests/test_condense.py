@@ -302,3 +302,11 @@ def test_the_plot_is_a_picture_whatever_the_speakers_are_called(tmp_path):
     assert read_record(run / "condensed")["key"] == record["key"]
     spread = json.loads((run / CONDENSE_JSON).read_text())["distributions"]
     assert spread["after"]["valence"] == [0, 3, 0, 0, 0, 0, 0, 0, 0, 0]  # 0.1 opens the second tenth
+
+
+def test_a_window_of_zero_judges_each_clip_whole():
+    from cp_paraling_qa.recipe import Recipe
+
+    assert Recipe.load({"run": "x"}, condense={"window": 0.0}).condense == CondenseOptions(window=None)
+    with pytest.raises(RecipeError, match="^recipe entry condense: positive_above is outside"):
+        Recipe.load({"run": "x"}, condense={"positive_above": 2})

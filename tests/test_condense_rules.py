@@ -226,22 +226,39 @@ def test_one_clip_may_keep_two_emotions_and_counts_as_the_ledgers():
 
 def test_words_take_emotion_and_gender_of_the_window_that_holds_their_middle():
     words = [word("far", 2.8, 3.1), word("side", 3.0, 3.2), word("end", 8.9, 9.4), word("timeless"), word("begun", 5.5)]
-    genders = [opinion("gender", "male", source="model", rater="g", start=5, end=9), opinion("gender", "female", source="human", rater="p")]
+    genders = [opinion("gender", "male", source="model", rater="g", start=5, end=9)]
     one = clip(*spans("sad", "angry", "happy", "happy"), *spans(None, None, 0.1, 0.9, field=valence), *genders, words=words)
     options = CondenseOptions()
     heard = hear(one, options)
     judged = judge(one, heard, options)
     assert judged.trusted == (True, True, False, True)  # happy at 0.1 contradicts itself
     said = [(w["word"], w["emotion"], w["gender"]) for w in tagged(one, heard, judged.trusted, options.sources)]
-    # middles 2.95, 3.1, 9.15 (past the end: the last window), none, 5.5; no span is heard before 5 s, so the clip's gender holds there
+    # middles 2.95, 3.1, 9.15 (past the end: the last window), none, 5.5; the model names one gender for the whole clip, so it holds before 5 s as well
     assert said == [
-        ("far", "sad", "female"),
-        ("side", "angry", "female"),
+        ("far", "sad", "male"),
+        ("side", "angry", "male"),
         ("end", "happy", "male"),
         ("timeless", None, None),
         ("begun", None, "male"),
     ]
     assert words[0]["emotion"] is None  # the clip's own words stay as they are
+
+
+def test_no_model_outvotes_people_on_the_gender_of_a_word():
+    words = [word("one", 0.0, 1.0), word("two", 8.0, 9.0)]
+    model = opinion("gender", "male", source="model", rater="g", start=5, end=9)
+    person = opinion("gender", "female", source="human", rater="p")
+    listener = opinion("gender", "male", source="human", rater="q", start=5, end=9)
+
+    def genders(*opinions, **columns):
+        one = clip(*spans("sad", "sad", "sad", "sad"), *opinions, words=words) | columns
+        heard = hear(one, CondenseOptions())
+        return [w["gender"] for w in tagged(one, heard, [True] * len(heard), CondenseOptions().sources)]
+
+    assert genders(model, person) == ["female", "female"]
+    assert genders(model, gender="female") == ["female", "female"]
+    assert genders(listener, gender="female") == ["female", "male"]  # a person about the span itself
+    assert genders(model | {"start": 0.0, "end": 5.0, "value": "female"}, model) == ["female", "male"]  # two voices, and nobody but the model
 
 
 @pytest.mark.parametrize(

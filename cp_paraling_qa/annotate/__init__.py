@@ -49,11 +49,16 @@ def _asr(model: str | None, revision: str | None, options: AnnotatorOptions) -> 
 def _emotion(model: str | None, revision: str | None, options: AnnotatorOptions) -> Annotator:
     from cp_paraling_qa.annotate.emotion2vec import NAMES, Emotion2Vec
 
-    if model is None or model in NAMES or "emotion2vec" in model:
+    if model is None or model in NAMES or _is_emotion2vec(model):
         return Emotion2Vec(NAMES.get(model or "emotion2vec_plus_large", (str(model),)), revision=revision, options=options)
     from cp_paraling_qa.annotate.emotion import EmotionClassifier
 
     return EmotionClassifier(model, revision, options)
+
+
+def _is_emotion2vec(model: str) -> bool:
+    """By its files where it is a folder, else by its name."""
+    return (Path(model) / "model.pt").is_file() or (not Path(model).is_dir() and "emotion2vec" in model)
 
 
 def _affect(model: str | None, revision: str | None, options: AnnotatorOptions) -> Annotator:
@@ -105,7 +110,9 @@ KINDS: dict[str, Kind] = {
         "audEERING's, or any checkpoint with female and male (Hub id or folder)",
         license="the default: CC BY-NC-SA 4.0",
     ),
-    "speakers": Kind(_speakers, "number of speakers", "a pyannote pipeline (Hub id or folder)", "diarization (where its torchaudio fits the torch that is there)"),
+    "speakers": Kind(
+        _speakers, "number of speakers", "a pyannote pipeline (Hub id or folder)", "diarization (where its torchaudio fits the torch that is there)"
+    ),
     "speech": Kind(_speech, "where somebody speaks (silero-vad)", needs="speech"),
 }
 """What `--with` takes."""
@@ -129,6 +136,17 @@ def annotator(spec: str, options: AnnotatorOptions | None = None) -> Annotator:
     if model and not KINDS[kind].models:
         raise RecipeError(f"annotator {kind} has no models to choose from: write --with {kind}")
     revision = None
-    if model and not Path(model).exists() and (pinned := re.fullmatch(r"(.+)@([\w.-]+)", model)):
+    if path := local_model(spec):
+        model = model.removesuffix(model.removeprefix("whisperx:")) + str(path)
+    elif model and (pinned := re.fullmatch(r"(.+)@([\w.-]+)", model)):
         model, revision = pinned[1], pinned[2]
     return KINDS[kind].make(model or None, revision, options or AnnotatorOptions())
+
+
+def local_model(spec: str) -> Path | None:
+    """The folder or file that a specification names, by its whole path; None where it names a model otherwise, or none."""
+    from cp_paraling_qa.annotate.emotion2vec import NAMES
+
+    model = spec.strip().partition("=")[2].removeprefix("whisperx:")
+    path = Path(model).expanduser().absolute()
+    return path if model and model not in NAMES and path.exists() else None

@@ -14,7 +14,6 @@ from typing import Any
 from cp_paraling_qa.annotate import models
 from cp_paraling_qa.annotate.base import AnnotatorOptions
 from cp_paraling_qa.annotate.checkpoints import Checkpoint
-from cp_paraling_qa.annotate.emotion import longest
 from cp_paraling_qa.annotate.listening import Listener, clip_name, features_of, labels_of, stock
 from cp_paraling_qa.annotate.windows import Window
 from cp_paraling_qa.errors import LabelError, RecipeError
@@ -93,16 +92,13 @@ class Affect(Listener):
 
     def __init__(self, model: str, revision: str | None = None, options: AnnotatorOptions | None = None) -> None:
         super().__init__(model, revision, options)
-        self.axes = axes_of(self.source.rater, labels_of(self.settings))
+        self.axes = axes_of(self.source.rater, labels_of(self.settings, self.source.rater))
         self.config |= {"axes": self.axes, "tolerance": TOLERANCE}
 
     def _load(self) -> tuple[Any, Any, Any, Any]:
         if "ssl_type" in self.settings:
             return odyssey(self.source, self.settings)
         return stock(self.source) if is_stock(self.source, self.settings) else speech_regressor(self.source, "SpeechRegressor")
-
-    def _longest(self, settings: Any) -> float | None:
-        return longest(self.source, settings)
 
     def _said(self, clip: Row, spans: Sequence[Window], logits: Any) -> list[Opinion]:
         said = []
@@ -148,13 +144,17 @@ def odyssey(source: Checkpoint, settings: Mapping[str, Any]) -> tuple[Any, Any, 
 
     Raises:
         RecipeError: as `models.load`; also an encoder inside that cannot be told.
+        LabelError: more or fewer names than outputs.
     """
     import numpy as np
 
     from cp_paraling_qa.annotate.affect_heads import OdysseyConfig, OdysseyModel
 
     models.must_hear(source, settings.get("sampling_rate", 16_000))
-    outputs = int(settings.get("num_classes") or len(labels_of(settings)))
+    labels = labels_of(settings, source.rater)
+    outputs = int(settings.get("num_classes") or len(labels))
+    if outputs != len(labels):
+        raise LabelError(f"{source.rater}: its config.json has num_classes {outputs} and names {', '.join(labels)}: correct id2label there")
     known = {key: value for key, value in settings.items() if key not in ("model_type", "auto_map", "architectures", "dtype", "torch_dtype")}
     config = OdysseyConfig(**known | {"ssl_config": _encoder_inside(source, settings), "num_classes": outputs})
     if not hasattr(config, "classifier_hidden_layers"):

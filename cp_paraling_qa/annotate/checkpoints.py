@@ -1,21 +1,15 @@
-"""Where a model comes from: a Hub repository at one commit, or a folder known by its content. Nothing is loaded here.
-
-A name alone does not say which weights were heard with: Hub repositories change, and folders are trained anew. So a Hub id is resolved to the hash of a commit
-when an annotator is made, and a folder's revision is a digest of the files that shape its answers. Both stand in the annotator's config and beside every opinion.
-"""
+"""A transformers checkpoint: a Hub repository at one commit, or a folder known by its content (see `pinning`). Nothing is loaded here."""
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cp_paraling_qa.annotate.pinning import first_line, folder_digest, hub_revision
 from cp_paraling_qa.errors import RecipeError
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _SETTINGS = ("config.json", "preprocessor_config.json", "processor_config.json")
 _WEIGHTS = ("model*.safetensors", "model*.safetensors.index.json", "pytorch_model*.bin", "pytorch_model*.bin.index.json")
 
@@ -25,7 +19,7 @@ class Checkpoint(NamedTuple):
 
     Args:
         place: the Hub id or the folder, as `from_pretrained` takes it.
-        revision: the commit (40 hex digits) or the folder's digest (16).
+        revision: the commit (40 hex digits) or the folder's digest (see `pinning`).
         rater: what it is called in opinions: the Hub id, or the folder's base name.
         local: whether it is a folder.
     """
@@ -69,7 +63,7 @@ class Checkpoint(NamedTuple):
         except EntryNotFoundError:
             return None
         except (HfHubHTTPError, OSError) as error:
-            raise RecipeError(f"{self.rater}: {name} cannot be fetched from the Hub ({_first_line(error)})") from error
+            raise RecipeError(f"{self.rater}: {name} cannot be fetched from the Hub ({first_line(error)})") from error
 
     def settings(self) -> dict[str, Any]:
         """config.json.
@@ -83,9 +77,9 @@ class Checkpoint(NamedTuple):
         try:
             settings = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise RecipeError(f"{self.rater}: config.json cannot be read: {error}") from None
+            raise RecipeError(f"{self.rater}: config.json cannot be read ({error}): fetch it again") from None
         if not isinstance(settings, dict):
-            raise RecipeError(f"{self.rater}: config.json holds no settings")
+            raise RecipeError(f"{self.rater}: config.json holds no settings: fetch it again")
         return settings
 
     def license(self) -> str | None:
@@ -130,66 +124,27 @@ def checkpoint(model: str, revision: str | None = None) -> Checkpoint:
     """
     folder = Path(model).expanduser()
     if folder.is_dir():
-        found = folder_digest(folder)
+        found = folder_digest(folder, _shaping(folder))
         if revision not in (None, found):
             raise RecipeError(f"{folder} is a folder whose content is {found}, not revision {revision}: leave the revision out, or give the Hub id")
         return Checkpoint(str(folder), found, folder.resolve().name, True)
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or model.startswith("."):
         raise RecipeError(f"{model}: there is no such folder, and it is no Hub id (owner/name) either")
-    return Checkpoint(model, _commit(model, revision), model, False)
+    commit = hub_revision(model, revision)
+    if commit is None:
+        raise RecipeError(f"{model}: there is no such folder, the Hub cannot be asked (no network, or HF_HUB_OFFLINE is set), and the cache does not hold it")
+    return Checkpoint(model, commit, model, False)
 
 
-def folder_digest(folder: Path) -> str:
-    """Identifies the settings and weights of a model's folder, wherever it lies. 16 hex digits.
+def _shaping(folder: Path) -> list[str]:
+    """The files of a model's folder that shape its answers.
 
     Raises:
         RecipeError: no weights there.
     """
-    names = [name for name in _SETTINGS if (folder / name).is_file()]
     weights = sorted(path.name for pattern in _WEIGHTS for path in folder.glob(pattern))
     if not any(name.endswith((".safetensors", ".bin")) for name in weights):
         raise RecipeError(f"{folder}: no model can be loaded from there: it holds neither model.safetensors nor pytorch_model.bin")
     if any(name.endswith(".safetensors") for name in weights):  # then nothing else is loaded
         weights = [name for name in weights if not name.startswith("pytorch_model")]
-    digest = hashlib.sha256()
-    for name in names + weights:
-        status = (folder / name).stat()
-        digest.update(f"{name} {status.st_size} {_file_hash(folder / name, status.st_size, status.st_mtime_ns)}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.lru_cache(256)
-def _file_hash(path: Path, size: int, changed: int) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _commit(model: str, revision: str | None) -> str:
-    """The commit that a Hub id's revision points to."""
-    if revision is not None and _COMMIT.fullmatch(revision):
-        return revision
-    from huggingface_hub import HfApi, hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        sha = HfApi().model_info(model, revision=revision, timeout=20).sha
-        if sha:
-            return str(sha)
-    except (RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
-        raise RecipeError(
-            f"{model}: there is no such folder, and the Hub knows no such model{f' at {revision}' if revision else ''} (private or gated ones need a login): {_first_line(error)}"
-        ) from None
-    except Exception as error:  # offline, a proxy, a timeout, a server's fault: whatever it was, the cache may know
-        reason: Exception | None = error
-    else:
-        reason = None
-    try:
-        return Path(hf_hub_download(model, "config.json", revision=revision, local_files_only=True)).parent.name
-    except (EntryNotFoundError, OSError, ValueError):
-        raise RecipeError(
-            f"{model}: there is no such folder, the Hub cannot be asked{f' ({_first_line(reason)})' if reason else ''}, and the cache does not hold it"
-        ) from None
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    return [name for name in _SETTINGS if (folder / name).is_file()] + weights

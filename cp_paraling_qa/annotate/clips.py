@@ -127,7 +127,8 @@ def make_clips(run_folder: Path, *, workers: int = 0, progress: Callable[[int, O
         the stage's record.
     """
     annotations = run_folder / "annotations"
-    record = check_chain(run_folder, "manifest", "annotations")["annotations"]
+    records = check_chain(run_folder, "manifest", "annotations")
+    record = records["annotations"]
     annotators = list(record["config"]["annotators"])
     manifest = next_parts(run_folder / "manifest")
 
@@ -147,5 +148,5 @@ def make_clips(run_folder: Path, *, workers: int = 0, progress: Callable[[int, O
         for part in manifest
     ]
     outcome = run(stage, parts, run_folder / "clips", workers=workers, progress=progress)
-    outcome.rows_in = record["rows_in"] // max(1, len(annotators))
+    outcome.rows_in = records["manifest"]["rows_out"]
     return finish(run_folder / "clips", "clips", {"clips": outcome}, stage.config, made_from=record["key"])

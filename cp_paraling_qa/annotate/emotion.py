@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cp_paraling_qa.annotate.base import AnnotatorOptions
-from cp_paraling_qa.annotate.listening import Listener, labels_of, stock
+from cp_paraling_qa.annotate.listening import Listener, labels_of, softmax, stock
 from cp_paraling_qa.annotate.windows import Window
 from cp_paraling_qa.errors import LabelError
 from cp_paraling_qa.labels import known_emotion
@@ -103,7 +103,7 @@ class EmotionClassifier(Listener):
 
     def __init__(self, model: str, revision: str | None = None, options: AnnotatorOptions | None = None, *, labels: Mapping[str, str] | None = None) -> None:
         super().__init__(model, revision, options)
-        names = labels_of(self.settings)
+        names = labels_of(self.settings, self.source.rater)
         self.labels = emotion_labels(self.source.rater, names, labels)
         self.config |= {"labels": dict(zip(names, self.labels, strict=True)), "least_probability": LEAST}
 
@@ -114,16 +114,12 @@ class EmotionClassifier(Listener):
             return odyssey(self.source, self.settings)
         return stock(self.source)
 
-    def _longest(self, settings: Any) -> float | None:
-        return longest(self.source, settings)
-
     def _classes(self, logits: Any) -> Any:
         import numpy as np
 
         if self.settings.get("problem_type") == "multi_label_classification":
             return 1 / (1 + np.exp(-logits))
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(logits)
 
     def _said(self, clip: Row, spans: Sequence[Window], logits: Any) -> list[Opinion]:
         said = []
@@ -134,14 +130,3 @@ class EmotionClassifier(Listener):
             ranked = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
             said += [self._opinion("emotion", label, span, probability=p) for rank, (label, p) in enumerate(ranked) if p >= LEAST or rank == 0]
         return said
-
-
-def longest(source: Any, settings: Any) -> float | None:
-    """Seconds that a model with an input of fixed size hears at once; None for the others."""
-    from cp_paraling_qa.annotate.batching import FIXED
-    from cp_paraling_qa.annotate.models import extractor
-
-    if settings.model_type not in FIXED:
-        return None
-    found = extractor(source)
-    return float(found.chunk_length) if settings.model_type == "whisper" else found.max_length / 100  # AST: a frame every 10 ms

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from cp_paraling_qa.annotate.base import AnnotatorOptions
 from cp_paraling_qa.annotate.checkpoints import Checkpoint
 from cp_paraling_qa.annotate.models import must_listen, probe_sounds
-from cp_paraling_qa.annotate.pinning import folder_fingerprint, hub_folder, hub_revision
+from cp_paraling_qa.annotate.pinning import folder_digest, hub_folder, hub_revision
 from cp_paraling_qa.errors import RecipeError, StageError
 from cp_paraling_qa.labels import INVENTORIES
 from cp_paraling_qa.stage import Row
@@ -127,7 +127,7 @@ def source_of(model: str, revision: str | None, hub: str) -> Source:
     """
     if Path(model).is_dir():
         folder = Path(model).resolve()
-        return Source(folder.name, folder_fingerprint(folder), None, folder)
+        return Source(folder.name, folder_digest(folder), None, folder)
     if model.count("/") != 1 or model.startswith(("/", ".", "~")):
         raise RecipeError(f"emotion2vec model {model!r} is neither a folder, nor an id as owner/name, nor a short name such as emotion2vec_plus_large")
     owner, _, name = model.partition("/")

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from cp_paraling_qa.annotate import batching, models
 from cp_paraling_qa.annotate.base import AnnotatorOptions
 from cp_paraling_qa.annotate.checkpoints import Checkpoint, checkpoint
+from cp_paraling_qa.annotate.pinning import first_line
 from cp_paraling_qa.annotate.windows import Window, windows
 from cp_paraling_qa.audio import MIN_SECONDS
-from cp_paraling_qa.errors import LabelError, RecipeError
-from cp_paraling_qa.schema import SAMPLING_RATE, Opinion, opinion
+from cp_paraling_qa.errors import CPQAError, LabelError, RecipeError
+from cp_paraling_qa.schema import SAMPLING_RATE, Opinion, Seconds, opinion
 from cp_paraling_qa.stage import Row
 
 EXACT = 1e-4
@@ -58,12 +59,18 @@ class Listener:
         """
         import torch
 
-        model, features, forward, settings = self._load()
+        try:
+            model, features, forward, settings = self._load()
+        except CPQAError:
+            raise
+        except Exception as error:  # whatever transformers makes of a config.json that is no good
+            said = f"{type(error).__name__}: {first_line(error)}"
+            raise RecipeError(f"{self.source.rater}: its config.json makes no model ({said}): fetch it again, or choose another checkpoint") from error
         try:
             model.to(self.options.device)
         except (RuntimeError, AssertionError) as error:
             raise RecipeError(f"device {self.options.device!r} cannot be used: {str(error).splitlines()[0]}") from error
-        encoder = batching.Encoder(features, forward, batching.way(settings), self.options.device, torch.float32, self._longest(settings))
+        encoder = batching.Encoder(features, forward, batching.way(settings), self.options.device, torch.float32, longest(self.source, settings))
         if encoder.longest is not None and self.options.window is not None and self.options.window > encoder.longest:
             raise RecipeError(
                 f"{self.source.rater} hears {encoder.longest:g} s at once, and would cut windows of {self.options.window:g} s: choose --window {encoder.longest:g} or less"
@@ -85,9 +92,6 @@ class Listener:
 
     def _classes(self, logits: Any) -> Any:
         """The probabilities among raw answers, (n, classes); None where there are none."""
-        return None
-
-    def _longest(self, settings: Any) -> float | None:
         return None
 
     def _proven(self, encoder: batching.Encoder) -> batching.Encoder:
@@ -160,13 +164,29 @@ def _cut(samples: Any, spans: Sequence[Window]) -> list[Any]:
     return pieces
 
 
+def longest(source: Checkpoint, settings: Any) -> Seconds | None:
+    """Seconds that a model with an input of fixed size hears at once; None for the others."""
+    if settings.model_type not in batching.FIXED:
+        return None
+    found = models.extractor(source)
+    return float(found.chunk_length) if settings.model_type == "whisper" else found.max_length / 100  # AST: a frame every 10 ms
+
+
+def softmax(logits: Any) -> Any:
+    """Probabilities of shape (n, classes), each row adding up to 1."""
+    import numpy as np
+
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def clip_name(clip: Mapping[str, Any]) -> str:
     """A clip as a user finds it again."""
     where = "/".join(str(clip[key]) for key in ("corpus", "audio_path") if clip.get(key))
     return f"{where} ({clip['clip_id']})" if where and clip.get("clip_id") else where or str(clip.get("clip_id", "without a name"))
 
 
-def labels_of(settings: Mapping[str, Any]) -> list[str]:
+def labels_of(settings: Mapping[str, Any], rater: str = "this checkpoint") -> list[str]:
     """The names of a checkpoint's outputs in their order, from its config.
 
     Raises:
@@ -183,7 +203,7 @@ def labels_of(settings: Mapping[str, Any]) -> list[str]:
         numbered = {int(number): str(name) for number, name in named.items()}
         return [numbered[number] for number in range(len(numbered))]
     except (ValueError, KeyError, AttributeError):
-        raise LabelError(f"id2label in config.json does not number its labels 0, 1, 2, …: {named}") from None
+        raise LabelError(f"{rater}: id2label in its config.json does not number its labels 0, 1, 2, …: {named}; correct it there") from None
 
 
 def stock(source: Checkpoint) -> tuple[Any, Any, Any, Any]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cp_paraling_qa.annotate.checkpoints import Checkpoint
+from cp_paraling_qa.annotate.pinning import first_line
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.schema import SAMPLING_RATE
 
@@ -47,9 +48,12 @@ def load(model_class: Any, source: Checkpoint, **arguments: Any) -> Any:
                 **source.arguments, **arguments, output_loading_info=True, dtype=torch.float32, ignore_mismatched_sizes=True
             )
     except pickle.UnpicklingError as error:
-        raise RecipeError(f"{source.rater}: its weights are a pickle that holds more than weights, which could run any code: it is not loaded") from error
+        raise RecipeError(
+            f"{source.rater}: its weights are a pickle that holds more than weights, which could run any code: it is not loaded. Choose one with model.safetensors"
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError, SafetensorError) as error:
-        raise RecipeError(f"{source.rater}: no {_name(model_class)} can be loaded from it ({_first_line(error)})") from error
+        remedy = "code that comes with a checkpoint is not run: choose one of a class that transformers has" if "custom code" in str(error) else "is it whole?"
+        raise RecipeError(f"{source.rater}: no {_name(model_class)} can be loaded from it ({first_line(error)}); {remedy}") from error
     _must_fit(source, info, type(model).__name__)
     return model.eval()
 
@@ -82,7 +86,7 @@ def extractor(source: Checkpoint) -> Any:
         with quiet():
             found = AutoFeatureExtractor.from_pretrained(**source.arguments)
     except (OSError, ValueError, KeyError, TypeError, ImportError) as error:
-        raise RecipeError(f"{source.rater}: its feature extractor cannot be loaded ({_first_line(error)})") from error
+        raise RecipeError(f"{source.rater}: its feature extractor cannot be loaded ({first_line(error)})") from error
     must_hear(source, getattr(found, "sampling_rate", None))
     return found
 
@@ -126,14 +130,16 @@ def must_listen(source: Checkpoint, logits: Any, probabilities: Any | None = Non
 
     if not np.isfinite(logits).all():
         raise RecipeError(
-            f"{source.rater} answers {logits[~np.isfinite(logits)][0]} to a plain sound: its weights are damaged, or dtype {np.dtype(logits.dtype)} is too small for them"
+            f"{source.rater} answers {logits[~np.isfinite(logits)][0]} to a plain sound: its weights are damaged, or dtype {np.dtype(logits.dtype)} is too small for them: fetch it again, or choose another checkpoint"
         )
     if probabilities is not None and probabilities.shape[1] > 1 and (np.ptp(probabilities, axis=1) <= UNIFORM).all():
         raise RecipeError(
-            f"{source.rater} gives each of its {probabilities.shape[1]} classes the same probability, whatever it hears: its head was never trained, or did not load"
+            f"{source.rater} gives each of its {probabilities.shape[1]} classes the same probability, whatever it hears: its head was never trained, or did not load. Choose another checkpoint"
         )
     if np.abs(logits[0] - logits[1]).max() <= DEAF * max(1e-3, float(np.abs(logits).max())):
-        raise RecipeError(f"{source.rater} answers two different sounds with the same numbers: its head was never trained, or did not load")
+        raise RecipeError(
+            f"{source.rater} answers two different sounds with the same numbers: its head was never trained, or did not load. Choose another checkpoint"
+        )
 
 
 @contextmanager
@@ -154,7 +160,3 @@ def quiet() -> Iterator[None]:
 
 def _name(model_class: Any) -> str:
     return "audio classifier" if model_class.__name__.startswith("Auto") else str(model_class.__name__)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:240]

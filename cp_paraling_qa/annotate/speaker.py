@@ -8,8 +8,8 @@ from typing import Any
 
 from cp_paraling_qa.annotate.affect import in_range, is_stock, speech_regressor
 from cp_paraling_qa.annotate.base import AnnotatorOptions
-from cp_paraling_qa.annotate.emotion import LEAST, longest
-from cp_paraling_qa.annotate.listening import Listener, labels_of, stock
+from cp_paraling_qa.annotate.emotion import LEAST
+from cp_paraling_qa.annotate.listening import Listener, labels_of, softmax, stock
 from cp_paraling_qa.annotate.windows import Window
 from cp_paraling_qa.errors import LabelError
 from cp_paraling_qa.schema import Opinion
@@ -64,22 +64,15 @@ class Speaker(Listener):
 
     def __init__(self, model: str, revision: str | None = None, options: AnnotatorOptions | None = None) -> None:
         super().__init__(model, revision, options)
-        self.voices = voices_of(self.source.rater, labels_of(self.settings))
+        self.voices = voices_of(self.source.rater, labels_of(self.settings, self.source.rater))
         self._tells_age = not is_stock(self.source, self.settings)
         self.config |= {"labels": self.voices, "least_probability": LEAST}
 
     def _load(self) -> tuple[Any, Any, Any, Any]:
         return speech_regressor(self.source, "AgeGenderModel", voice_classes=len(self.voices)) if self._tells_age else stock(self.source)
 
-    def _longest(self, settings: Any) -> float | None:
-        return longest(self.source, settings)
-
     def _classes(self, logits: Any) -> Any:
-        import numpy as np
-
-        logits = logits[:, 1:] if self._tells_age else logits
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return powers / powers.sum(axis=1, keepdims=True)
+        return softmax(logits[:, 1:] if self._tells_age else logits)
 
     def _said(self, clip: Row, spans: Sequence[Window], logits: Any) -> list[Opinion]:
         said = []

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa.annotate.base import AnnotatorOptions
-from cp_paraling_qa.annotate.pinning import folder_fingerprint, hub_revision, package_version, require_rate
+from cp_paraling_qa.annotate.pinning import folder_digest, hub_revision, package_version, require_rate
 from cp_paraling_qa.errors import MissingExtraError, StageError
 from cp_paraling_qa.schema import Seconds, opinion
 from cp_paraling_qa.stage import Row
@@ -51,7 +51,7 @@ class Speakers:
         self.model, self.options, self.fewest = model, options, fewest
         self._local = Path(model).resolve() if Path(model).exists() else None
         if self._local:
-            pinned: str | None = folder_fingerprint(self._local if self._local.is_dir() else self._local.parent)
+            pinned: str | None = folder_digest(self._local if self._local.is_dir() else self._local.parent)
         else:
             pinned = hub_revision(model, revision)
         self.config: dict[str, Any] = {

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from cp_paraling_qa.annotate.asr import WhisperSource, to_transcribe, whisper_language, whisper_source
+from cp_paraling_qa.annotate.asr import WhisperSource, must_know, to_transcribe, whisper_language, whisper_source
 from cp_paraling_qa.annotate.base import AnnotatorOptions
 from cp_paraling_qa.annotate.belief import COMPRESSION, SENSITIVE, doubt, doubt_measures, speech_rules
 from cp_paraling_qa.annotate.pinning import require_rate
@@ -85,6 +85,7 @@ class WhisperX:
         if vad_method not in ("pyannote", "silero"):
             raise RecipeError(f"vad_method {vad_method!r}: WhisperX has pyannote and silero")
         self.source: WhisperSource = whisper_source(model, revision)
+        must_know(self.source, options.language)
         self.python = python or options.whisperx_python or os.environ.get(INTERPRETER)
         self.options, self.batch_size, self.timeout = options, batch_size, timeout
         self.rater = f"whisperx-{self.source.name}"
@@ -188,9 +189,12 @@ class _Worker:
             raise StageError(f"{python} is no program that can be run. {_REMEDY}")
         environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")}
         self.python = python
-        self._process = subprocess.Popen(
-            [program, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment | {"PYTHONUNBUFFERED": "1"}
-        )
+        try:
+            self._process = subprocess.Popen(
+                [program, str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment | {"PYTHONUNBUFFERED": "1"}
+            )
+        except OSError as error:  # no program, or one whose own interpreter is gone, as in an environment that was moved
+            raise StageError(f"{python} cannot be run ({error.strerror}). {_REMEDY}") from None
         self._answers: queue.Queue[bytes | None] = queue.Queue()
         self._said: deque[str] = deque(maxlen=20)
         readers = [
@@ -233,7 +237,8 @@ class _Worker:
         except ValueError:
             answer = None
         if isinstance(answer, dict) and "error" in answer:
-            raise StageError(f"WhisperX failed: {answer['error']}.{self._last_words()}")
+            missing = f" {_REMEDY}" if str(answer["error"]).startswith("ModuleNotFoundError") else self._last_words()
+            raise StageError(f"WhisperX failed: {answer['error']}.{missing}")
         if not isinstance(answer, dict) or expected not in answer or answer.get("clip") != message.get("clip"):
             self.end()
             raise StageError(f"WhisperX's process answered {line[:120]!r}, which makes no sense: does {self.python} start another program?{self._last_words()}")
@@ -257,7 +262,7 @@ def _read_answers(stream: IO[bytes], answers: queue.Queue[bytes | None], said: d
 def _read_errors(stream: IO[bytes], said: deque[str]) -> None:
     with stream:
         for line in stream:
-            if text := line.decode(errors="replace").strip():
+            if (text := line.decode(errors="replace").strip()).strip("^~ "):
                 said.append(text[:300])
 
 

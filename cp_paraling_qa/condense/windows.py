@@ -122,12 +122,15 @@ def tagged(clip: Mapping[str, Any], heard: Sequence[Heard], trusted: Sequence[bo
         sources: whose opinions count.
 
     Returns:
-        new words. One without any time has neither. The gender is that of opinions about spans where there are any, else the clip's.
+        new words. One without any time has neither. The gender is what people said of the window, else of the clip; a model's where no person spoke.
     """
-    said = [o for o in clip["opinions"] if o["start"] is not None and o["end"] is not None and o["value"] not in ledger.NO_LABEL]
-    spans = voices(said, "gender", sources)
-    of_clip = ledger.gender(clip)
-    genders = [_top(tally(spans, window.start, window.end)) or of_clip for window in heard]
+    known = [o for o in clip["opinions"] if o["value"] not in ledger.NO_LABEL]
+    of_clip = clip["gender"] or ledger.consensus(known, "gender", sources=ledger.REFERENCE_SOURCES)
+    about_spans = [o for o in known if o["start"] is not None and o["end"] is not None]
+    people = voices(about_spans, "gender", [source for source in sources if source in ledger.REFERENCE_SOURCES])
+    models = [] if of_clip else voices(about_spans, "gender", [source for source in sources if source not in ledger.REFERENCE_SOURCES])
+    of_clip = of_clip or ledger.gender(clip)
+    genders = [_top(tally(people, at.start, at.end)) or _top(tally(models, at.start, at.end)) or of_clip for at in heard]
     words = []
     for word in clip["words"]:
         times = [time for time in (word["start"], word["end"]) if time is not None]
