@@ -8,15 +8,18 @@ Clips of mixed length, 1–15 s, go whole through one wav2vec2 classifier (3 lay
 - pipeline: `pipeline("audio-classification", batch_size=8)` over the same clips in the same order, as its documentation has it;
 - single: one clip after the other through the feature extractor and the model, which is what a careful script does.
 
-The ways take turns, in an order that rotates from round to round, since a machine's speed drifts; each round gives a ratio, and the median over the rounds is told. On a GPU the goal is three
-times one at a time: run it there with --device cuda. The last line is JSON: ratio_vs_pipeline and ratio_vs_single (clips a second of ours ÷ theirs), and
-largest_difference, of any probability, between ours and one at a time.
+A machine's speed drifts, so ours and single take turns, in an order that changes from round to round, and the pipeline joins every third round; each round gives a
+ratio, and the median over the rounds is told. One thread (OMP_NUM_THREADS overrides it), as the workers of `cpqa annotate --workers` have: on two shared cores, two
+threads that wait for each other make every way several times slower now and then. On a GPU the goal is three times one at a time: run it there with --device cuda.
+The last line is JSON: ratio_vs_pipeline and ratio_vs_single (clips a second of ours ÷ theirs), and largest_difference, of any probability, between ours and one at a
+time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -25,6 +28,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
@@ -133,13 +137,13 @@ class Ways:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer clips and rounds: under 2 minutes on 2 cores")
-    parser.add_argument("--clips", type=int, help="how many (default 240; quick: 60)")
-    parser.add_argument("--rounds", type=int, help="how often each way is timed (default 7; quick: 5, or as many as begin within 60 s, but 2)")
+    parser.add_argument("--clips", type=int, help="how many (default 120; quick: 60)")
+    parser.add_argument("--rounds", type=int, help="how often ours and single are timed (default 18; quick: 12, or as many as begin within 75 s, but 3)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float16", "bfloat16"])
     arguments = parser.parse_args()
-    clips = make_clips(arguments.clips or (60 if arguments.quick else 240))
-    rounds = arguments.rounds or (5 if arguments.quick else 7)
+    clips = make_clips(arguments.clips or (60 if arguments.quick else 120))
+    rounds = arguments.rounds or (12 if arguments.quick else 18)
 
     import numpy as np
     import torch
@@ -155,28 +159,26 @@ def main() -> None:
             f"{len(clips)} clips, {sum(map(len, clips)) / RATE:.0f} s; {size / 1e6:.2f} M parameters; {arguments.device}, {arguments.dtype}, {torch.get_num_threads()} threads"
         )
         names = ("ours", "pipeline", "single")
-        taken: dict[str, list[float]] = {name: [] for name in names}
+        taken: dict[str, dict[int, float]] = {name: {} for name in names}  # seconds, by round
         found: dict[str, Any] = {}
         started = time.perf_counter()
         for number in range(rounds + 1):  # round 0 warms up, and is where ours makes its trial
-            if arguments.quick and number > 2 and time.perf_counter() - started > 60:
+            if arguments.quick and number > 3 and time.perf_counter() - started > 75:
                 break  # a busy machine
-            for name in names[number % 3 :] + names[: number % 3]:
+            turns = [*(["pipeline"] if number % 3 == 0 else []), *(("ours", "single") if number % 2 else ("single", "ours"))]
+            for name in turns:
                 began = time.perf_counter()
                 found[name] = getattr(ways, name)()
-                taken[name].append(time.perf_counter() - began)
-            print(
-                f"round {number}: "
-                + ", ".join(f"{name} {len(clips) / taken[name][-1]:.1f} clips/s" for name in names)
-                + (" (not counted)" if number == 0 else ""),
-                flush=True,
-            )
+                taken[name][number] = time.perf_counter() - began
+            told = ", ".join(f"{name} {len(clips) / taken[name][number]:.1f} clips/s" for name in names if name in turns)
+            print(f"round {number}: {told}{' (not counted)' if number == 0 else ''}", flush=True)
         budget = ways.annotator._pace.chosen
-    speed = {name: len(clips) / median(seconds[1:]) for name, seconds in taken.items()}
+    counted = {name: {number: seconds for number, seconds in rounds.items() if number} for name, rounds in taken.items()}
+    speed = {name: len(clips) / median(rounds.values()) for name, rounds in counted.items()}
     stated = ~np.isnan(found["ours"])
     print(f"chosen: {'still on trial' if budget is None else f'{budget:g} s of audio together' if budget else 'one at a time'}")
     print("median: " + ", ".join(f"{name} {speed[name]:.1f} clips/s" for name in names))
-    ratios = {name: median(theirs / ours for theirs, ours in zip(taken[name][1:], taken["ours"][1:], strict=True)) for name in names}
+    ratios = {name: median(seconds / counted["ours"][number] for number, seconds in rounds.items()) for name, rounds in counted.items()}
     result = {
         "ratio_vs_pipeline": round(ratios["pipeline"], 3),
         "ratio_vs_single": round(ratios["single"], 3),

@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Recipe", "__version__", "build", "decode_audio"]
+__all__ = ["Recipe", "__version__", "attach_audio", "build", "decode_audio", "to_lhotse"]
 
 if TYPE_CHECKING:
     from cp_paraling_qa.audio import decode_audio
     from cp_paraling_qa.building import build
+    from cp_paraling_qa.corpora.lhotse_export import to_lhotse
+    from cp_paraling_qa.dataset.reference import attach_audio
     from cp_paraling_qa.recipe import Recipe
 
-_HOMES = {"Recipe": "recipe", "build": "building", "decode_audio": "audio"}
+_HOMES = {
+    "Recipe": "recipe",
+    "attach_audio": "dataset.reference",
+    "build": "building",
+    "decode_audio": "audio",
+    "to_lhotse": "corpora.lhotse_export",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.progress import Screen
 from cp_paraling_qa.recipe import Recipe
-from cp_paraling_qa.stage import Outcome, locked, read_record, whole_file
+from cp_paraling_qa.stage import RECORD, Engine, Outcome, check_chain, clips_folder, locked, read_record, whole_file
 
 
 def build(recipe: Recipe | Path | str | dict[str, Any], *, screen: Screen | None = None) -> Path:
@@ -33,6 +34,7 @@ def build(recipe: Recipe | Path | str | dict[str, Any], *, screen: Screen | None
         _write_recipe(recipe)
         corpus(recipe, screen, keep_others=False)
         annotate(recipe, screen)
+        condense(recipe, screen)
         generate(recipe, screen)
         return assemble(recipe, screen)
 
@@ -45,37 +47,66 @@ def corpus(recipe: Recipe, screen: Screen, *, keep_others: bool = True) -> dict[
     with screen.bar("reading audio", None) as tick:
         record = make_manifest(
             recipe.run,
-            [(entry.name, entry.root) for entry in recipe.corpora],
+            [entry.source() for entry in recipe.corpora],
+            limits=recipe.limits(),
             keep_others=keep_others,
             workers=recipe.workers,
-            min_seconds=recipe.min_seconds,
-            max_seconds=recipe.max_seconds,
             progress=lambda rows, outcome: tick(rows, _note(outcome)),
         )
     _told(screen, record, "clips")
     return record
 
 
-def annotate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
-    """RUN/manifest → RUN/annotations → RUN/clips."""
-    from cp_paraling_qa.annotate import ANNOTATORS, Asr
+def annotate(
+    recipe: Recipe, screen: Screen, *, engine: Engine | None = None, without: Iterable[str] = (), changes: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """RUN/manifest → RUN/annotations → RUN/clips. Annotators join those that the run has; `changes` are options that change for these."""
     from cp_paraling_qa.annotate.base import annotate as run_annotators
+    from cp_paraling_qa.annotate.chosen import choose, unless_it_fails
     from cp_paraling_qa.annotate.clips import make_clips
 
-    if unknown := [name for name in recipe.annotate.annotators if name not in ANNOTATORS]:
-        raise RecipeError(f"unknown annotator {', '.join(unknown)}: known are {', '.join(sorted(ANNOTATORS))}")
-    annotators = {
-        name: Asr(recipe.annotate.asr_model, recipe.annotate.asr_language) if name == "asr" else ANNOTATORS[name]() for name in recipe.annotate.annotators
-    }
+    check_chain(recipe.run, "manifest")
     clips = (read_record(recipe.run / "manifest") or {}).get("rows_out", 0)
-    screen.title("manifest → annotations")
-    with screen.bar("listening", clips * len(annotators)) as tick:
-        record = run_annotators(recipe.run, annotators, workers=recipe.workers, progress=lambda name, rows, outcome: tick(rows, name))
-    _told(screen, record, "annotations")
+    with unless_it_fails(recipe.run):
+        annotators = choose(recipe.run, recipe.annotate.specs(), recipe.annotate.options(), without=without, changes=changes)
+        screen.title("manifest → annotations")
+        with screen.bar("listening", clips * len(annotators)) as tick:
+            record = run_annotators(recipe.run, annotators, workers=recipe.workers, engine=engine, progress=lambda name, rows, outcome: tick(rows, name))
+    _told(screen, record, f"annotations by {', '.join(annotators) or 'nobody'}")
     screen.title("annotations → clips")
     record = make_clips(recipe.run, workers=0)
     _told(screen, record, "clips")
     return record
+
+
+def condense(recipe: Recipe, screen: Screen) -> dict[str, Any]:
+    """RUN/clips → RUN/condensed: the informative and reliable clips; without options the run is not condensed, and every clip passes."""
+    from cp_paraling_qa.condense import CONDENSE_JSON, CONDENSE_PLOT, make_condensed, plot_distributions, render_funnel
+
+    folder = recipe.run / "condensed"
+    if recipe.condense is None:
+        if folder.is_dir():
+            screen.say(f"  {folder} is gone: every clip passes")
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in (CONDENSE_JSON, CONDENSE_PLOT):
+            (recipe.run / name).unlink(missing_ok=True)
+        return {}
+    screen.title("clips → condensed")
+    with screen.bar("weighing", (read_record(recipe.run / "clips") or {}).get("rows_out", 0)) as tick:
+        record = make_condensed(recipe.run, recipe.condense, progress=lambda rows, outcome: tick(rows, _note(outcome)))
+    screen.console.print(render_funnel(record["funnel"]))
+    screen.say(f"  before and after: {plot_distributions(recipe.run)}; every clip's reason: {folder / RECORD}")
+    return record
+
+
+def condense_dry(recipe: Recipe, screen: Screen) -> None:
+    """What these and other thresholds would keep; nothing is written."""
+    from cp_paraling_qa.condense import CondenseOptions, dry_run, render_funnel, render_sweep, sweep
+
+    options = recipe.condense or CondenseOptions()
+    screen.console.print(render_funnel(dry_run(recipe.run, options)))
+    screen.console.print(render_sweep(sweep(recipe.run, options)))
+    screen.say("  nothing was changed: the same command without --dry-run keeps the clips of the first table")
 
 
 def generate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
@@ -83,7 +114,7 @@ def generate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
     from cp_paraling_qa.generate.questions import make_questions
 
     screen.title("clips → questions")
-    clips = (read_record(recipe.run / "clips") or {}).get("rows_out", 0)
+    clips = (read_record(clips_folder(recipe.run)) or {}).get("rows_out", 0)
     with screen.bar("asking", clips) as tick:
         record = make_questions(
             recipe.run, recipe.questions, recipe.llm, say=screen.say, progress=lambda rows, outcome: tick(rows, _note(outcome)), told=lambda text: tick(0, text)
@@ -95,14 +126,22 @@ def generate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
     return record
 
 
-def assemble(recipe: Recipe, screen: Screen, out: Path | None = None) -> Path:
+def assemble(recipe: Recipe, screen: Screen, out: Path | None = None, *, reference_only: bool = False) -> Path:
     """RUN/clips + RUN/questions → RUN/dataset; says how to load it."""
     from cp_paraling_qa.dataset.assemble import assemble as build_dataset
 
     screen.title("questions → dataset")
     folder = out or recipe.run / "dataset"
     with screen.bar("writing", 5) as tick:
-        record = build_dataset(recipe.run, metadata=recipe.metadata, splits=recipe.splits, out=out, workers=recipe.workers, progress=lambda name: tick(1, name))
+        record = build_dataset(
+            recipe.run,
+            metadata=recipe.metadata,
+            splits=recipe.splits,
+            reference_only=reference_only or recipe.reference_only,
+            out=out,
+            workers=recipe.workers,
+            progress=lambda name: tick(1, name),
+        )
     for warning in record["warnings"]:
         screen.say(f"  note: {warning}")
     for name, counts in record["configs"].items():

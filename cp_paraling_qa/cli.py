@@ -10,6 +10,49 @@ from typing import Annotated, Any
 import typer
 
 from cp_paraling_qa import __version__
+from cp_paraling_qa.cli_options import (
+    Annotators,
+    AsrModel,
+    BaseUrl,
+    ClipSeconds,
+    Columns,
+    Concurrency,
+    Condense,
+    Device,
+    Dtype,
+    EngineOpt,
+    Fields,
+    Gpus,
+    HideAsked,
+    Hop,
+    Language,
+    LiveClips,
+    MaxSeconds,
+    MetadataSource,
+    MinSeconds,
+    Model,
+    NoLlm,
+    Numbers,
+    PerClip,
+    RayAddress,
+    ReferenceOnly,
+    Retranscribe,
+    Reuse,
+    Revision,
+    RunArg,
+    RunOpt,
+    Seed,
+    Split,
+    Subset,
+    TestShare,
+    TestSpeakers,
+    Timeout,
+    ValidationShare,
+    WhisperXPython,
+    Window,
+    Without,
+    Workers,
+)
 from cp_paraling_qa.errors import CPQAError, RecipeError
 from cp_paraling_qa.progress import Screen
 from cp_paraling_qa.recipe import Recipe
@@ -23,40 +66,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RunArg = Annotated[Path, typer.Argument(help="The run folder, which holds manifest, annotations, clips, questions and dataset.")]
-RunOpt = Annotated[Path | None, typer.Option("--run", help="The run folder; made where it is missing.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes beside this one; 0 works in this one.")]
-MinSeconds = Annotated[float | None, typer.Option("--min-seconds", help="Leave shorter clips behind (0.1).")]
-MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Leave longer clips behind (30, what speech encoders hear).")]
-AsrModel = Annotated[str | None, typer.Option("--asr-model", help="faster-whisper size or path for clips without a transcript; default: the embedded tiny.en.")]
-Annotators = Annotated[list[str] | None, typer.Option("--with", help="Annotator to run; repeat for several (prosody, asr).")]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--llm-base-url", help="OpenAI-compatible endpoint, e.g. http://localhost:8000/v1; its key comes from OPENAI_API_KEY. Default: the embedded model."
-    ),
-]
-Model = Annotated[str | None, typer.Option("--llm-model", help="The endpoint's name of the model.")]
-NoLlm = Annotated[bool, typer.Option("--no-llm", help="No LLM-written questions: baseline, explicit and clips alone.")]
-Concurrency = Annotated[int | None, typer.Option("--llm-concurrency", min=1, help="Requests in flight at most (16).")]
-Timeout = Annotated[float | None, typer.Option("--llm-timeout", help="Seconds for one request (60).")]
-PerClip = Annotated[int | None, typer.Option("--per-clip", min=1, help="LLM-written questions asked for, for each clip (2).")]
-Reuse = Annotated[Path | None, typer.Option("--reuse", help="Dataset folder whose LLM-written questions are taken over for the clips that it has.")]
-LiveClips = Annotated[int | None, typer.Option("--live-clips", min=0, help="With --reuse: this many clips get new questions nevertheless.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Of wordings and requests (0).")]
-Fields = Annotated[
-    list[str] | None, typer.Option("--metadata-field", help="What the metadata block shows: emotion, vad, gender; repeat for several (emotion, vad).")
-]
-Numbers = Annotated[bool | None, typer.Option("--metadata-numbers/--no-metadata-numbers", help="VAD with its figures behind the words.")]
-HideAsked = Annotated[bool | None, typer.Option("--hide-asked/--show-asked", help="Hide the field that a direct question asks for; the paper shows it.")]
-Split = Annotated[str | None, typer.Option("--split", help="official: a corpus's own partition where it has one; speaker: always disjoint by speaker.")]
-TestShare = Annotated[float | None, typer.Option("--test-share", help="Share of the clips that is tested on (0.25).")]
-ValidationShare = Annotated[float | None, typer.Option("--validation-share", help="Share of the clips kept for validation (0).")]
-TestSpeakers = Annotated[str | None, typer.Option("--test-speakers", help="Exactly these speakers are tested on, separated by commas.")]
 
-
-def _metadata(fields: list[str] | None, numbers: bool | None, hide_asked: bool | None) -> dict[str, Any]:
-    return {"fields": fields, "numbers": numbers, "hide_asked": hide_asked}
+def _metadata(fields: list[str] | None, sources: list[str] | None, numbers: bool | None, hide_asked: bool | None) -> dict[str, Any]:
+    return {"fields": fields, "sources": sources, "numbers": numbers, "hide_asked": hide_asked}
 
 
 def _splits(by: str | None, test: float | None, validation: float | None, speakers: str | None) -> dict[str, Any]:
@@ -72,6 +84,36 @@ def _llm(base_url: str | None, model: str | None, off: bool, concurrency: int | 
     return {"base_url": base_url, "model": model, "concurrency": concurrency, "timeout": timeout}
 
 
+def _entry(title: str, **lines: str) -> None:
+    """A title with its lines under it; nothing is cut, whatever the terminal's width."""
+    typer.echo(title)
+    for name, text in lines.items():
+        if text:
+            typer.echo(f"    {name:8s} {text}")
+
+
+def _columns(given: list[str] | None) -> dict[str, str] | None:
+    pairs = [item.partition("=") for item in given or []]
+    if wrong := [ours for ours, found, theirs in pairs if not (ours and found and theirs)]:
+        raise RecipeError(f"--column {wrong[0]}: give OURS=THEIRS, e.g. transcript=text")
+    return {ours: theirs for ours, _, theirs in pairs} or None
+
+
+def _engine(name: str, address: str | None, gpus: float, recipe: Recipe) -> Any:
+    """What runs the stages: None for this machine."""
+    if name not in ("local", "ray"):
+        raise RecipeError(f"engine {name!r}: choose local or ray")
+    if name == "local":
+        if address is not None or gpus:
+            raise RecipeError("--ray-address and --gpus belong to --engine ray")
+        return None
+    if recipe.annotate.device.startswith("cuda") and not gpus:
+        raise RecipeError("on Ray a worker sees the GPUs that it asked for: give --gpus 1, or a fraction such as --gpus 0.5, with --device cuda")
+    from cp_paraling_qa.ray_engine import RayEngine
+
+    return RayEngine(address=address, workers=recipe.workers or None, gpus=gpus)
+
+
 def _stage_recipe(run: Path, **overrides: Any) -> Recipe:
     """A stage's recipe: the run's own, if it was built from one, with this call's flags on top."""
     own = run / "recipe.yaml"
@@ -81,12 +123,16 @@ def _stage_recipe(run: Path, **overrides: Any) -> Recipe:
 
 @app.command()
 def corpus(
-    name: Annotated[str, typer.Argument(help="ravdess, folder.")],
-    root: Annotated[Path, typer.Argument(help="The corpus folder.")],
+    name: Annotated[str, typer.Argument(help="Of the corpus: `cpqa corpora` lists them.")],
+    root: Annotated[str, typer.Argument(help="The corpus folder; for hf, mnsc and cpqa_eval also a Hub id.")],
     run: RunOpt = None,
     workers: Workers = None,
     min_seconds: MinSeconds = None,
     max_seconds: MaxSeconds = None,
+    clip_seconds: ClipSeconds = None,
+    column: Columns = None,
+    subset: Subset = None,
+    revision: Revision = None,
 ) -> None:
     """Read a corpus into RUN/manifest, beside those that the run has already.
 
@@ -97,23 +143,138 @@ def corpus(
 
     if run is None:
         raise RecipeError("--run is missing: the folder that the stages write to, e.g. --run runs/mine")
-    recipe = _stage_recipe(run, corpora=[{"name": name, "root": root}], workers=workers, min_seconds=min_seconds, max_seconds=max_seconds)
+    entry = {"name": name, "root": root, "columns": _columns(column), "subset": subset, "revision": revision}
+    recipe = _stage_recipe(run, corpora=[entry], workers=workers, min_seconds=min_seconds, max_seconds=max_seconds, clip_seconds=clip_seconds)
     with locked(run):
         building.corpus(recipe, Screen())
 
 
 @app.command()
-def annotate(run: RunArg, annotators: Annotators = None, asr_model: AsrModel = None, workers: Workers = None) -> None:
-    """Let annotators listen to every clip: RUN/annotations and RUN/clips.
+def corpora() -> None:
+    """List the corpora that are known: layout, licence, and whether the audio may be passed on.
 
-    Example: cpqa annotate runs/mine --workers 4
+    Example: cpqa corpora
+    """
+    from cp_paraling_qa.corpora import CORPORA
+
+    for name, reader in sorted(CORPORA.items()):
+        passed_on = "may be passed on under it" if reader.redistributable else "is not to be passed on"
+        _entry(name, layout=reader.layout, licence=f"{reader.license or 'for its owner to say'}; the audio {passed_on}")
+
+
+@app.command()
+def annotators() -> None:
+    """List the annotators that are known: what they state, which models they take, what they need.
+
+    Example: cpqa annotators
+    """
+    from cp_paraling_qa.annotate import KINDS
+
+    for name, kind in sorted(KINDS.items()):
+        _entry(f"--with {name}{'[=MODEL]' if kind.models else ''}", states=kind.states, model=kind.models, extra=kind.needs, licence=kind.license)
+
+
+@app.command()
+def annotate(
+    run: RunArg,
+    annotators: Annotators = None,
+    without: Without = None,
+    asr_model: AsrModel = None,
+    language: Language = None,
+    retranscribe: Retranscribe = None,
+    whisperx_python: WhisperXPython = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    window: Window = None,
+    hop: Hop = None,
+    workers: Workers = None,
+    engine: EngineOpt = "local",
+    ray_address: RayAddress = None,
+    gpus: Gpus = 0.0,
+) -> None:
+    """Let annotators listen to every clip: RUN/annotations and RUN/clips. They join those that the run has; what was heard before stays.
+
+    Without --with, those that the run has go on, under the options given; a run that has none gets prosody and asr.
+
+    Example: cpqa annotate runs/mine --with emotion=emotion2vec_plus_large --with affect=audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim --device cuda
+    """
+    from cp_paraling_qa import building
+    from cp_paraling_qa.annotate.chosen import choices_of
+    from cp_paraling_qa.stage import locked
+
+    joining = annotators
+    if not annotators and (without or choices_of(run)):
+        joining = ["asr"] if asr_model else []
+    options = {"language": language, "retranscribe": retranscribe, "whisperx_python": whisperx_python, "dtype": dtype, "window": window, "hop": hop}
+    changes = {} if annotators else {name: value or None if name == "window" else value for name, value in options.items() if value is not None}
+    chosen = {
+        "annotators": joining,
+        "asr_model": asr_model,
+        "device": device,
+    } | options
+    recipe = _stage_recipe(run, annotate=chosen, workers=workers)
+    with locked(run, make=False):
+        building.annotate(recipe, Screen(), engine=_engine(engine, ray_address, gpus, recipe), without=without or (), changes=changes)
+
+
+@app.command()
+def condense(
+    run: RunArg,
+    positive_above: Annotated[float | None, typer.Option("--positive-above", help="A positive emotion needs a valence above this (0.5).")] = None,
+    negative_below: Annotated[float | None, typer.Option("--negative-below", help="A negative emotion needs a valence below this (0.4).")] = None,
+    min_windows: Annotated[int | None, typer.Option("--min-windows", help="An emotion is kept for a clip if this many windows carry it (2) …")] = None,
+    min_share: Annotated[float | None, typer.Option("--min-share", help="… or this share of its windows (0.3).")] = None,
+    min_agreement: Annotated[float | None, typer.Option("--min-agreement", help="Share of the opinions that agree on a clip's emotion.")] = None,
+    min_seconds: Annotated[float | None, typer.Option("--min-seconds", help="Shorter clips are left out.")] = None,
+    max_seconds: Annotated[float | None, typer.Option("--max-seconds", help="Longer clips are left out.")] = None,
+    max_clips: Annotated[int | None, typer.Option("--max-clips", help="Budget: keep this many, balanced over emotion, speaker and corpus.")] = None,
+    max_hours: Annotated[float | None, typer.Option("--max-hours", help="Budget in hours of speech, balanced likewise.")] = None,
+    window: Annotated[float | None, typer.Option("--window", help="Seconds of the windows that a clip is judged in (4); 0 judges each clip whole.")] = None,
+    hop: Annotated[float | None, typer.Option("--hop", help="Seconds from one window to the next (2).")] = None,
+    source: Annotated[list[str] | None, typer.Option("--source", help="Whose opinions count: human, maker, model; repeat for several (all).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing: show what these and other thresholds would keep.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Undo: every clip passes again.")] = False,
+) -> None:
+    """Keep the informative and reliable clips: RUN/condensed, and the funnel with its reasons.
+
+    Example: cpqa condense runs/mine --max-hours 20
     """
     from cp_paraling_qa import building
     from cp_paraling_qa.stage import locked
 
-    recipe = _stage_recipe(run, annotate={"annotators": annotators, "asr_model": asr_model}, workers=workers)
+    chosen = {
+        "positive_above": positive_above,
+        "negative_below": negative_below,
+        "min_windows": min_windows,
+        "min_share": min_share,
+        "min_agreement": min_agreement,
+        "min_seconds": min_seconds,
+        "max_seconds": max_seconds,
+        "max_clips": max_clips,
+        "max_hours": max_hours,
+        "window": window,
+        "hop": hop,
+        "sources": source,
+    }
+    recipe = _stage_recipe(run, condense=chosen)
+    if off:
+        recipe = recipe.model_copy(update={"condense": None})
+    elif recipe.condense is None:
+        recipe = Recipe.load(recipe, condense=True)
     with locked(run, make=False):
-        building.annotate(recipe, Screen())
+        building.condense_dry(recipe, Screen()) if dry_run else building.condense(recipe, Screen())
+
+
+@app.command("to-lhotse")
+def to_lhotse(run: RunArg, out: Annotated[Path, typer.Argument(help="Folder for recordings.jsonl.gz and supervisions.jsonl.gz.")]) -> None:
+    """Write a run's clips as lhotse manifests, opinions in `custom`.
+
+    Example: cpqa to-lhotse runs/mine runs/mine/lhotse
+    """
+    from cp_paraling_qa.corpora.lhotse_export import to_lhotse as write
+
+    for path in write(run, out):
+        typer.echo(path)
 
 
 @app.command()
@@ -147,12 +308,14 @@ def assemble(
     run: RunArg,
     out: Annotated[Path | None, typer.Option("--out", help="The dataset folder; default: RUN/dataset.")] = None,
     metadata_field: Fields = None,
+    metadata_source: MetadataSource = None,
     metadata_numbers: Numbers = None,
     hide_asked: HideAsked = None,
     split: Split = None,
     test_share: TestShare = None,
     validation_share: ValidationShare = None,
     test_speakers: TestSpeakers = None,
+    reference_only: ReferenceOnly = False,
     workers: Workers = None,
 ) -> None:
     """Put clips and questions together: a dataset folder for load_dataset.
@@ -164,18 +327,18 @@ def assemble(
 
     recipe = _stage_recipe(
         run,
-        metadata=_metadata(metadata_field, metadata_numbers, hide_asked),
+        metadata=_metadata(metadata_field, metadata_source, metadata_numbers, hide_asked),
         splits=_splits(split, test_share, validation_share, test_speakers),
         workers=workers,
     )
     with locked(run, make=False):
-        building.assemble(recipe, Screen(), out)
+        building.assemble(recipe, Screen(), out, reference_only=reference_only)
 
 
 @app.command()
 def build(
-    corpus: Annotated[list[str] | None, typer.Option("--corpus", help="ravdess, folder; repeat with --root for several.")] = None,
-    root: Annotated[list[Path] | None, typer.Option("--root", help="The corpus folder, one for each --corpus, in the same order.")] = None,
+    corpus: Annotated[list[str] | None, typer.Option("--corpus", help="Name of a corpus (`cpqa corpora`); repeat with --root for several.")] = None,
+    root: Annotated[list[str] | None, typer.Option("--root", help="The corpus folder, one for each --corpus, in the same order.")] = None,
     run: RunOpt = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="YAML recipe; flags override its entries.")] = None,
     llm_base_url: BaseUrl = None,
@@ -187,8 +350,12 @@ def build(
     reuse: Reuse = None,
     live_clips: LiveClips = None,
     seed: Seed = None,
+    annotators: Annotators = None,
     asr_model: AsrModel = None,
+    device: Device = None,
+    condense: Condense = None,
     metadata_field: Fields = None,
+    metadata_source: MetadataSource = None,
     metadata_numbers: Numbers = None,
     hide_asked: HideAsked = None,
     split: Split = None,
@@ -197,6 +364,8 @@ def build(
     test_speakers: TestSpeakers = None,
     min_seconds: MinSeconds = None,
     max_seconds: MaxSeconds = None,
+    clip_seconds: ClipSeconds = None,
+    reference_only: ReferenceOnly = False,
     workers: Workers = None,
 ) -> None:
     """All stages in one: corpora in, RUN/dataset out. Run it again after anything went wrong: it goes on where it stopped.
@@ -214,13 +383,18 @@ def build(
         corpora=[{"name": name, "root": folder} for name, folder in zip(names, roots, strict=True)] or None,
         llm=_llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout),
         questions={"per_clip": per_clip, "seed": seed, "reuse": reuse, "live_clips": live_clips},
-        annotate={"asr_model": asr_model},
-        metadata=_metadata(metadata_field, metadata_numbers, hide_asked),
+        annotate={"annotators": annotators, "asr_model": asr_model, "device": device},
+        condense=False if condense is False else None,
+        metadata=_metadata(metadata_field, metadata_source, metadata_numbers, hide_asked),
         splits=_splits(split, test_share, validation_share, test_speakers),
         min_seconds=min_seconds,
         max_seconds=max_seconds,
+        clip_seconds=clip_seconds,
+        reference_only=reference_only or None,
         workers=workers,
     )
+    if condense and whole.condense is None:
+        whole = Recipe.load(whole, condense=True)
     building.build(whole)
 
 

@@ -3,6 +3,10 @@
     run: runs/ravdess
     corpora:
       - {name: ravdess, root: /data/ravdess}
+      - {name: hf, root: org/speech, columns: {transcript: text, emotion: label}, subset: en}
+    clip_seconds: 10-30                                                    # cut long recordings at pauses; left out: they stay behind, counted
+    annotate: {annotators: [prosody, asr, emotion=emotion2vec_plus_large], device: cuda}
+    condense: {min_agreement: 0.6, max_hours: 20}                          # `condense: {}` takes the papers' thresholds; left out: every clip passes
     llm: {base_url: "http://localhost:8000/v1", model: Qwen/Qwen3-8B}     # left out: the embedded model; `llm: none`: no LLM-written questions
     metadata: {fields: [emotion, vad], numbers: false}
     splits: {by: official, test_share: 0.25}
@@ -19,7 +23,12 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from cp_paraling_qa.annotate.base import AnnotatorOptions
+from cp_paraling_qa.annotate.windows import HOP, LENGTH
 from cp_paraling_qa.audio import MAX_SECONDS, MIN_SECONDS
+from cp_paraling_qa.condense import CondenseOptions
+from cp_paraling_qa.corpora.cutting import clip_seconds
+from cp_paraling_qa.corpora.manifest import Limits, Source
 from cp_paraling_qa.dataset.metadata import MetadataOptions
 from cp_paraling_qa.dataset.splits import SplitOptions
 from cp_paraling_qa.errors import RecipeError
@@ -48,24 +57,70 @@ def _options(kind: Any, entry: str, value: Any) -> Any:
 
 
 class CorpusEntry(StrictOptions):
-    """A corpus and where it lies."""
+    """A corpus and where it lies.
+
+    Args:
+        name: of the reader: `cpqa corpora` lists them.
+        root: its folder; for hf, mnsc and cpqa_eval also a Hub id.
+        columns: for hf: our column → the dataset's.
+        subset: for hf: the dataset's configuration.
+        revision: for a Hub id: the commit, branch or tag.
+    """
 
     name: str
-    root: Path
+    root: str
+    columns: dict[str, str] | None = None
+    subset: str | None = None
+    revision: str | None = None
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        return str(value) if isinstance(value, Path) else value
+
+    def source(self) -> Source:
+        """As the manifest takes it."""
+        return Source(self.name, self.root, {key: value for key in ("columns", "subset", "revision") if (value := getattr(self, key)) is not None})
 
 
 class AnnotateOptions(StrictOptions):
-    """Which annotators listen.
+    """Which annotators listen, and how.
 
     Args:
-        annotators: names from `cp_paraling_qa.annotate.ANNOTATORS`.
+        annotators: KIND or KIND=MODEL, see `cpqa annotators`.
         asr_model: a faster-whisper size or path; None for the embedded tiny.en.
-        asr_language: of the speech; None to take the clip's.
+        language: of the speech; None to take the clip's.
+        device, dtype: of models: cpu, cuda, …; float32, float16, bfloat16.
+        window, hop: seconds that emotion and affect are heard in; window 0 hears each clip whole.
+        retranscribe: transcribe clips that have a transcript, too.
+        whisperx_python: interpreter of the environment that WhisperX is installed in.
     """
 
     annotators: list[str] = ["prosody", "asr"]
     asr_model: str | None = None
-    asr_language: str | None = None
+    language: str | None = None
+    device: str = "cpu"
+    dtype: str = "float32"
+    window: Seconds = LENGTH
+    hop: Seconds = HOP
+    retranscribe: bool = False
+    whisperx_python: str | None = None
+
+    def options(self) -> AnnotatorOptions:
+        """As the annotators take it."""
+        return AnnotatorOptions(
+            device=self.device,
+            dtype=self.dtype,
+            window=self.window or None,
+            hop=self.hop,
+            language=self.language,
+            retranscribe=self.retranscribe,
+            whisperx_python=self.whisperx_python,
+        )
+
+    def specs(self) -> list[str]:
+        """The annotators, with the model that `asr_model` names."""
+        return [f"asr={self.asr_model}" if spec == "asr" and self.asr_model else spec for spec in self.annotators]
 
 
 class Recipe(StrictOptions):
@@ -75,17 +130,33 @@ class Recipe(StrictOptions):
     corpora: list[CorpusEntry] = []
     min_seconds: Seconds = Field(MIN_SECONDS, ge=0)
     max_seconds: Seconds = Field(MAX_SECONDS, gt=0)
+    clip_seconds: str | None = None
     annotate: AnnotateOptions = AnnotateOptions()
+    condense: CondenseOptions | None = None
     llm: LLMOptions | Literal["none"] = LLMOptions()
     questions: QuestionOptions = QuestionOptions()
     metadata: MetadataOptions = MetadataOptions()
     splits: SplitOptions = SplitOptions()
+    reference_only: bool = False
     workers: int = Field(0, ge=0)
 
     @field_validator("metadata", mode="before")
     @classmethod
     def _metadata(cls, value: Any) -> Any:
         return _options(MetadataOptions, "metadata", value)
+
+    @field_validator("condense", mode="before")
+    @classmethod
+    def _condense(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("window") == 0:  # as for annotators
+            value = value | {"window": None}
+        return CondenseOptions() if value is True else None if value is False else _options(CondenseOptions, "condense", value)
+
+    @field_validator("clip_seconds")
+    @classmethod
+    def _clip_seconds(cls, value: str | None) -> str | None:
+        clip_seconds(value)
+        return value
 
     @field_validator("splits", mode="before")
     @classmethod
@@ -142,10 +213,14 @@ class Recipe(StrictOptions):
             raise ValueError(f"min_seconds ({self.min_seconds:g}) has to be below max_seconds ({self.max_seconds:g})")
         return self
 
+    def limits(self) -> Limits:
+        """How long clips are, as the manifest takes it."""
+        return Limits(self.min_seconds, self.max_seconds, clip_seconds(self.clip_seconds))
+
     def plain(self) -> dict[str, Any]:
         """The recipe as JSON-able values, as it is written beside a run."""
-        values = self.model_dump(mode="json", exclude={"metadata", "splits"})
-        for name in ("metadata", "splits"):
+        values = self.model_dump(mode="json", exclude={"metadata", "splits", "condense"})
+        for name in ("metadata", "splits", *(["condense"] if self.condense else [])):
             values[name] = {key: list(item) if isinstance(item, tuple) else item for key, item in vars(getattr(self, name)).items()}
         return values
 
@@ -158,7 +233,7 @@ def _said(error: ValidationError) -> str:
         return "recipe entry run is missing: name the run folder with --run, or in the recipe"
     if "key" in place.rsplit(".", 1)[-1]:
         return f"recipe entry {place}: no key stands in a recipe; set OPENAI_API_KEY"
-    message = first["msg"].removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ").removeprefix(f"{place}: ")
     if first["type"] == "extra_forbidden":
         message = "there is no such entry; `python -m pydoc cp_paraling_qa.recipe` lists them"
     return f"recipe entry {place}: {message}" if place else f"recipe: {message}"

@@ -12,13 +12,13 @@ import cp_paraling_qa
 PACKAGE = ROOT / "cp_paraling_qa"
 FLOORS = [
     {"schema", "labels", "ledger", "errors"},
-    {"audio", "stage", "llm", "llm_cache", "llm_faults", "llm_types", "embed", "embedded", "progress"},
+    {"audio", "stage", "ray_engine", "llm", "llm_cache", "llm_faults", "llm_types", "embed", "embedded", "progress"},
     {"annotate", "condense", "corpora"},
     {"generate", "dataset", "training", "judge", "report", "benchmark"},
 ]
 USES_JUDGE = {"training", "benchmark", "report"}
 BENCHMARK_USES = {"training", "dataset", "generate"}  # it runs arms from end to end
-TOP = {"cli", "building", "recipe", "sample"}  # put the rooms together
+TOP = {"cli", "cli_options", "building", "recipe", "sample"}  # put the rooms together
 
 
 def imports(path):
@@ -60,7 +60,7 @@ def test_imports_run_one_way():
 
 
 def test_public_names():
-    assert cp_paraling_qa.__all__ == ["Recipe", "__version__", "build", "decode_audio"]
+    assert cp_paraling_qa.__all__ == ["Recipe", "__version__", "attach_audio", "build", "decode_audio", "to_lhotse"]
     for name in cp_paraling_qa.__all__:
         assert getattr(cp_paraling_qa, name) is not None
     with pytest.raises(AttributeError, match="nothing_here"):

@@ -26,7 +26,10 @@ def names():
 def test_every_command_has_help_with_an_example():
     from typer.testing import CliRunner
 
-    assert names() == ["corpus", "annotate", "generate", "assemble", "build", "tiny-model", "score", "demo"]
+    assert names() == [
+        *("corpus", "corpora", "annotators", "annotate", "condense", "to-lhotse"),
+        *("generate", "assemble", "build", "tiny-model", "score", "demo"),
+    ]
     for name in names():
         result = CliRunner().invoke(app, [name, "--help"])
         assert result.exit_code == 0 and f"Example: cpqa {name}" in result.stdout, name
@@ -149,3 +152,79 @@ def test_a_recipe_may_name_one_thing_without_a_list(tmp_path):
     assert recipe.splits.test_speakers == ("9", "s1") and recipe.metadata.fields == ("emotion",) and recipe.llm == "none"
     assert Recipe.load({"run": tmp_path, "llm": None}).llm != "none"
     assert Recipe.load(recipe) == recipe
+
+
+def test_what_is_known_is_listed_whole():
+    corpora, annotators = cpqa("corpora").stdout, cpqa("annotators").stdout
+    for name in (
+        "iemocap",
+        "msp_podcast",
+        "meld",
+        "crema_d",
+        "ravdess",
+        "emodb",
+        "tess",
+        "voxceleb",
+        "librispeech",
+        "nsc",
+        "mnsc",
+        "cpqa_eval",
+        "emobox",
+        "lhotse",
+        "folder",
+        "hf",
+    ):
+        assert re.search(rf"^{name}\n    layout   \S.*\n    licence  \S.*; the audio (may|is not to) be passed on", corpora, re.MULTILINE), name
+    assert "\nravdess\n" in corpora and "cc-by-nc-sa-4.0" in corpora
+    for kind in ("affect", "asr", "egemaps", "emotion", "prosody", "speaker", "speakers", "speech"):
+        assert f"--with {kind}" in annotators
+
+
+def test_annotators_join_and_leave_from_the_command_line(tmp_path):
+    run = tmp_path / "run"
+    assert cpqa("corpus", "folder", write_folder_corpus(tmp_path / "corpus", speakers=2), "--run", run).returncode == 0
+    for arguments, expected in ((("--with", "prosody"), ["prosody"]), (("--with", "asr"), ["prosody", "asr"]), (("--without", "prosody"), ["asr"])):
+        done = cpqa("annotate", run, *arguments)
+        assert done.returncode == 0, done.stderr
+        assert list(json.loads((run / "annotations/_stage.json").read_text())["config"]["annotators"]) == expected
+    wrong = cpqa("annotate", run, "--with", "emotions")
+    assert wrong.returncode == 2 and "unknown annotator 'emotions'" in wrong.stderr and "emotion" in wrong.stderr
+    assert "--gpus 1" in cpqa("annotate", run, "--engine", "ray", "--device", "cuda").stderr
+    assert cpqa("annotate", run, "--engine", "spark").returncode == 2 and cpqa("annotate", run, "--gpus", "1").returncode == 2
+
+
+def test_condensing_and_undoing_it(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")  # happy has a valence of 0.9, angry and sad one of 0.1: all consistent
+    lines = (root / "metadata.jsonl").read_text().splitlines()
+    lines[0] = lines[0].replace('"valence": 0.1', '"valence": 0.8')  # but for one that is angry and pleased
+    (root / "metadata.jsonl").write_text("\n".join(lines))
+    run = tmp_path / "run"
+    for arguments in (("corpus", "folder", root, "--run", run), ("annotate", run)):
+        assert cpqa(*arguments).returncode == 0
+    tried = cpqa("condense", run, "--dry-run")
+    assert tried.returncode == 0 and not (run / "condensed").exists() and "valence" in tried.stderr, tried.stderr
+    done = cpqa("condense", run, "--max-clips", "8")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((run / "condensed/_stage.json").read_text())
+    assert record["rows_in"] == 12 and record["rows_out"] == 8 and sum(record["dropped"].values()) == 4
+    assert (run / "condense.png").stat().st_size > 5_000
+    for arguments in (("generate", run, "--no-llm"), ("assemble", run)):
+        done = cpqa(*arguments)
+        assert done.returncode == 0, done.stderr
+    card = (run / "dataset/README.md").read_text()
+    assert "8 of 12 clips" in card and "2505.13338" in card
+    assert cpqa("condense", run, "--off").returncode == 0 and not (run / "condensed").exists()
+    stale = cpqa("assemble", run)
+    assert stale.returncode == 2 and "cpqa generate" in stale.stderr
+    whole = cpqa("build", "--corpus", "folder", "--root", root, "--run", tmp_path / "whole", "--no-llm", "--condense")
+    assert whole.returncode == 0 and json.loads((tmp_path / "whole/condensed/_stage.json").read_text())["rows_out"] == 11, whole.stderr
+
+
+def test_options_of_corpora_are_checked(tmp_path):
+    root = write_folder_corpus(tmp_path / "corpus")
+    assert "OURS=THEIRS" in cpqa("corpus", "hf", root, "--run", tmp_path / "run", "--column", "text").stderr
+    refused = cpqa("corpus", "folder", root, "--run", tmp_path / "run", "--column", "transcript=text")
+    assert refused.returncode == 2 and "does not take" in refused.stderr
+    assert "clip-seconds" in cpqa("corpus", "folder", root, "--run", tmp_path / "run", "--clip-seconds", "20-30").stderr
+    unknown = cpqa("corpus", "iemocap2", root, "--run", tmp_path / "run")
+    assert unknown.returncode == 2 and "msp_podcast" in unknown.stderr

@@ -13,7 +13,7 @@ from cp_paraling_qa.audio import MAX_SECONDS
 from cp_paraling_qa.corpora import CORPORA
 from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions
 from cp_paraling_qa.dataset.splits import Division, in_order, is_test
-from cp_paraling_qa.schema import Seconds
+from cp_paraling_qa.schema import ACTED, Seconds
 from cp_paraling_qa.stage import clips_folder, read_record, read_rows
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"), (10_000_000, "1M<n<10M"))
@@ -135,7 +135,7 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         unlicensed += clip["license"] is None
         licenses |= {clip["license"]} if clip["license"] else set()
         languages |= {clip["language"]} if clip["language"] else set()
-        sources.update({o["source"] for o in clip["opinions"] if o["field"] == "emotion"})
+        sources.update({"actor (what was to be played)" if o["rater"] == ACTED else o["source"] for o in clip["opinions"] if o["field"] == "emotion"})
     kinds: dict[str, Counter[str]] = {}
     types: dict[str, Counter[str]] = {}
     dropped: Counter[str] = Counter()

@@ -1,0 +1,77 @@
+"""What the options of `cpqa` are called, take and say: one name for each, shared by the commands that have it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+RunArg = Annotated[Path, typer.Argument(help="The run folder, which holds manifest, annotations, clips, questions and dataset.")]
+RunOpt = Annotated[Path | None, typer.Option("--run", help="The run folder; made where it is missing.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=0, help="Processes beside this one; 0 works in this one.")]
+MinSeconds = Annotated[float | None, typer.Option("--min-seconds", help="Leave shorter clips behind (0.1).")]
+MaxSeconds = Annotated[float | None, typer.Option("--max-seconds", help="Leave longer clips behind (30, what speech encoders hear).")]
+AsrModel = Annotated[str | None, typer.Option("--asr-model", help="faster-whisper size or path for clips without a transcript; default: the embedded tiny.en.")]
+ClipSeconds = Annotated[
+    str | None,
+    typer.Option("--clip-seconds", help="Cut longer recordings at pauses into clips of this length, e.g. 10-30 or 30-60; none leaves them behind (none)."),
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="For hf: OURS=THEIRS, e.g. transcript=text or emotion=label; repeat for several. Names that agree need none."),
+]
+Subset = Annotated[str | None, typer.Option("--subset", help="For hf, mnsc, cpqa_eval: the dataset's configuration.")]
+Revision = Annotated[str | None, typer.Option("--revision", help="For a Hub id: commit, branch or tag.")]
+Annotators = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--with", help="Annotator that joins: KIND or KIND=MODEL, e.g. emotion=emotion2vec_plus_large; repeat for several. `cpqa annotators` lists them."
+    ),
+]
+Without = Annotated[list[str] | None, typer.Option("--without", help="Annotator that leaves, with all that it said.")]
+Device = Annotated[str | None, typer.Option("--device", help="Where annotators' models run: cpu, cuda, cuda:1, mps (cpu).")]
+Dtype = Annotated[str | None, typer.Option("--dtype", help="Of annotators' models: float32, float16, bfloat16 (float32).")]
+Window = Annotated[float | None, typer.Option("--window", help="Seconds that emotion and affect are heard in at once (4); 0 hears each clip whole.")]
+Hop = Annotated[float | None, typer.Option("--hop", help="Seconds from one window to the next (2).")]
+Language = Annotated[str | None, typer.Option("--language", help="Of the speech, for the ASR (each clip's own).")]
+Retranscribe = Annotated[bool | None, typer.Option("--retranscribe", help="Transcribe clips that have a transcript, too: one more opinion.")]
+WhisperXPython = Annotated[str | None, typer.Option("--whisperx-python", help="Interpreter of the environment that WhisperX is installed in.")]
+EngineOpt = Annotated[str, typer.Option("--engine", help="local, or ray (extra: ray).")]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray-address", help="Of a running Ray cluster, e.g. auto or 10.0.0.1:6379; default: RAY_ADDRESS, else one on this machine.")
+]
+Gpus = Annotated[float, typer.Option("--gpus", min=0, help="With --engine ray: GPUs of each worker; fractions share one.")]
+ReferenceOnly = Annotated[
+    bool, typer.Option("--reference-only", help="Leave the audio's bytes out: path, span and hash stay, and attach_audio puts them back where the corpus is.")
+]
+Condense = Annotated[bool | None, typer.Option("--condense/--no-condense", help="Keep the informative and reliable clips alone, by the papers' thresholds.")]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--llm-base-url", help="OpenAI-compatible endpoint, e.g. http://localhost:8000/v1; its key comes from OPENAI_API_KEY. Default: the embedded model."
+    ),
+]
+Model = Annotated[str | None, typer.Option("--llm-model", help="The endpoint's name of the model.")]
+NoLlm = Annotated[bool, typer.Option("--no-llm", help="No LLM-written questions: baseline, explicit and clips alone.")]
+Concurrency = Annotated[int | None, typer.Option("--llm-concurrency", min=1, help="Requests in flight at most (16).")]
+Timeout = Annotated[float | None, typer.Option("--llm-timeout", help="Seconds for one request (60).")]
+PerClip = Annotated[int | None, typer.Option("--per-clip", min=1, help="LLM-written questions asked for, for each clip (2).")]
+Reuse = Annotated[Path | None, typer.Option("--reuse", help="Dataset folder whose LLM-written questions are taken over for the clips that it has.")]
+LiveClips = Annotated[int | None, typer.Option("--live-clips", min=0, help="With --reuse: this many clips get new questions nevertheless.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of wordings and requests (0).")]
+Fields = Annotated[
+    list[str] | None, typer.Option("--metadata-field", help="What the metadata block shows: emotion, vad, gender; repeat for several (emotion, vad).")
+]
+MetadataSource = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metadata-source", help="Whose opinions the metadata block shows: human, maker, model; repeat for several (those that make the reference labels)."
+    ),
+]
+Numbers = Annotated[bool | None, typer.Option("--metadata-numbers/--no-metadata-numbers", help="VAD with its figures behind the words.")]
+HideAsked = Annotated[bool | None, typer.Option("--hide-asked/--show-asked", help="Hide the field that a direct question asks for; the paper shows it.")]
+Split = Annotated[str | None, typer.Option("--split", help="official: a corpus's own partition where it has one; speaker: always disjoint by speaker.")]
+TestShare = Annotated[float | None, typer.Option("--test-share", help="Share of the clips that is tested on (0.25).")]
+ValidationShare = Annotated[float | None, typer.Option("--validation-share", help="Share of the clips kept for validation (0).")]
+TestSpeakers = Annotated[str | None, typer.Option("--test-speakers", help="Exactly these speakers are tested on, separated by commas.")]
