@@ -10,49 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cp_paraling_qa import __version__
-from cp_paraling_qa.cli_options import (
-    Annotators,
-    AsrModel,
-    BaseUrl,
-    ClipSeconds,
-    Columns,
-    Concurrency,
-    Condense,
-    Device,
-    Dtype,
-    EngineOpt,
-    Fields,
-    Gpus,
-    HideAsked,
-    Hop,
-    Language,
-    LiveClips,
-    MaxSeconds,
-    MetadataSource,
-    MinSeconds,
-    Model,
-    NoLlm,
-    Numbers,
-    PerClip,
-    RayAddress,
-    ReferenceOnly,
-    Retranscribe,
-    Reuse,
-    Revision,
-    RunArg,
-    RunOpt,
-    Seed,
-    Split,
-    Subset,
-    TestShare,
-    TestSpeakers,
-    Timeout,
-    ValidationShare,
-    WhisperXPython,
-    Window,
-    Without,
-    Workers,
-)
+from cp_paraling_qa import cli_options as opt
 from cp_paraling_qa.errors import CPQAError, RecipeError
 from cp_paraling_qa.progress import Screen
 from cp_paraling_qa.recipe import Recipe
@@ -125,14 +83,14 @@ def _stage_recipe(run: Path, **overrides: Any) -> Recipe:
 def corpus(
     name: Annotated[str, typer.Argument(help="Of the corpus: `cpqa corpora` lists them.")],
     root: Annotated[str, typer.Argument(help="The corpus folder; for hf, mnsc and cpqa_eval also a Hub id.")],
-    run: RunOpt = None,
-    workers: Workers = None,
-    min_seconds: MinSeconds = None,
-    max_seconds: MaxSeconds = None,
-    clip_seconds: ClipSeconds = None,
-    column: Columns = None,
-    subset: Subset = None,
-    revision: Revision = None,
+    run: opt.RunOpt = None,
+    workers: opt.Workers = None,
+    min_seconds: opt.MinSeconds = None,
+    max_seconds: opt.MaxSeconds = None,
+    clip_seconds: opt.ClipSeconds = None,
+    column: opt.Columns = None,
+    subset: opt.Subset = None,
+    revision: opt.Revision = None,
 ) -> None:
     """Read a corpus into RUN/manifest, beside those that the run has already.
 
@@ -151,15 +109,15 @@ def corpus(
 
 @app.command()
 def corpora() -> None:
-    """List the corpora that are known: layout, licence, and whether the audio may be passed on.
+    """List the corpora that are known: layout, licence, and whether the audio may be redistributed.
 
     Example: cpqa corpora
     """
     from cp_paraling_qa.corpora import CORPORA
 
     for name, reader in sorted(CORPORA.items()):
-        passed_on = "may be passed on under it" if reader.redistributable else "is not to be passed on"
-        _entry(name, layout=reader.layout, licence=f"{reader.license or 'for its owner to say'}; the audio {passed_on}")
+        terms = "may be redistributed under it" if reader.redistributable else "may not be redistributed"
+        _entry(name, layout=reader.layout, licence=f"{reader.license or 'for its owner to say'}; the audio {terms}")
 
 
 @app.command()
@@ -176,21 +134,21 @@ def annotators() -> None:
 
 @app.command()
 def annotate(
-    run: RunArg,
-    annotators: Annotators = None,
-    without: Without = None,
-    asr_model: AsrModel = None,
-    language: Language = None,
-    retranscribe: Retranscribe = None,
-    whisperx_python: WhisperXPython = None,
-    device: Device = None,
-    dtype: Dtype = None,
-    window: Window = None,
-    hop: Hop = None,
-    workers: Workers = None,
-    engine: EngineOpt = "local",
-    ray_address: RayAddress = None,
-    gpus: Gpus = 0.0,
+    run: opt.RunArg,
+    annotators: opt.Annotators = None,
+    without: opt.Without = None,
+    asr_model: opt.AsrModel = None,
+    language: opt.Language = None,
+    retranscribe: opt.Retranscribe = None,
+    whisperx_python: opt.WhisperXPython = None,
+    device: opt.Device = None,
+    dtype: opt.Dtype = None,
+    window: opt.Window = None,
+    hop: opt.Hop = None,
+    workers: opt.Workers = None,
+    engine: opt.EngineOpt = "local",
+    ray_address: opt.RayAddress = None,
+    gpus: opt.Gpus = 0.0,
 ) -> None:
     """Let annotators listen to every clip: RUN/annotations and RUN/clips. They join those that the run has; what was heard before stays.
 
@@ -219,7 +177,7 @@ def annotate(
 
 @app.command()
 def condense(
-    run: RunArg,
+    run: opt.RunArg,
     positive_above: Annotated[float | None, typer.Option("--positive-above", help="A positive emotion needs a valence above this (0.5).")] = None,
     negative_below: Annotated[float | None, typer.Option("--negative-below", help="A negative emotion needs a valence below this (0.4).")] = None,
     min_windows: Annotated[int | None, typer.Option("--min-windows", help="An emotion is kept for a clip if this many windows carry it (2) …")] = None,
@@ -266,7 +224,7 @@ def condense(
 
 
 @app.command("to-lhotse")
-def to_lhotse(run: RunArg, out: Annotated[Path, typer.Argument(help="Folder for recordings.jsonl.gz and supervisions.jsonl.gz.")]) -> None:
+def to_lhotse(run: opt.RunArg, out: Annotated[Path, typer.Argument(help="Folder for recordings.jsonl.gz and supervisions.jsonl.gz.")]) -> None:
     """Write a run's clips as lhotse manifests, opinions in `custom`.
 
     Example: cpqa to-lhotse runs/mine runs/mine/lhotse
@@ -279,16 +237,16 @@ def to_lhotse(run: RunArg, out: Annotated[Path, typer.Argument(help="Folder for 
 
 @app.command()
 def generate(
-    run: RunArg,
-    llm_base_url: BaseUrl = None,
-    llm_model: Model = None,
-    no_llm: NoLlm = False,
-    llm_concurrency: Concurrency = None,
-    llm_timeout: Timeout = None,
-    per_clip: PerClip = None,
-    reuse: Reuse = None,
-    live_clips: LiveClips = None,
-    seed: Seed = None,
+    run: opt.RunArg,
+    llm_base_url: opt.BaseUrl = None,
+    llm_model: opt.Model = None,
+    no_llm: opt.NoLlm = False,
+    llm_concurrency: opt.Concurrency = None,
+    llm_timeout: opt.Timeout = None,
+    per_clip: opt.PerClip = None,
+    reuse: opt.Reuse = None,
+    live_clips: opt.LiveClips = None,
+    seed: opt.Seed = None,
 ) -> None:
     """Write the questions: templates, and by an LLM.
 
@@ -305,18 +263,18 @@ def generate(
 
 @app.command()
 def assemble(
-    run: RunArg,
+    run: opt.RunArg,
     out: Annotated[Path | None, typer.Option("--out", help="The dataset folder; default: RUN/dataset.")] = None,
-    metadata_field: Fields = None,
-    metadata_source: MetadataSource = None,
-    metadata_numbers: Numbers = None,
-    hide_asked: HideAsked = None,
-    split: Split = None,
-    test_share: TestShare = None,
-    validation_share: ValidationShare = None,
-    test_speakers: TestSpeakers = None,
-    reference_only: ReferenceOnly = False,
-    workers: Workers = None,
+    metadata_field: opt.Fields = None,
+    metadata_source: opt.MetadataSource = None,
+    metadata_numbers: opt.Numbers = None,
+    hide_asked: opt.HideAsked = None,
+    split: opt.Split = None,
+    test_share: opt.TestShare = None,
+    validation_share: opt.ValidationShare = None,
+    test_speakers: opt.TestSpeakers = None,
+    reference_only: opt.ReferenceOnly = False,
+    workers: opt.Workers = None,
 ) -> None:
     """Put clips and questions together: a dataset folder for load_dataset.
 
@@ -339,34 +297,34 @@ def assemble(
 def build(
     corpus: Annotated[list[str] | None, typer.Option("--corpus", help="Name of a corpus (`cpqa corpora`); repeat with --root for several.")] = None,
     root: Annotated[list[str] | None, typer.Option("--root", help="The corpus folder, one for each --corpus, in the same order.")] = None,
-    run: RunOpt = None,
+    run: opt.RunOpt = None,
     recipe: Annotated[Path | None, typer.Option("--recipe", help="YAML recipe; flags override its entries.")] = None,
-    llm_base_url: BaseUrl = None,
-    llm_model: Model = None,
-    no_llm: NoLlm = False,
-    llm_concurrency: Concurrency = None,
-    llm_timeout: Timeout = None,
-    per_clip: PerClip = None,
-    reuse: Reuse = None,
-    live_clips: LiveClips = None,
-    seed: Seed = None,
-    annotators: Annotators = None,
-    asr_model: AsrModel = None,
-    device: Device = None,
-    condense: Condense = None,
-    metadata_field: Fields = None,
-    metadata_source: MetadataSource = None,
-    metadata_numbers: Numbers = None,
-    hide_asked: HideAsked = None,
-    split: Split = None,
-    test_share: TestShare = None,
-    validation_share: ValidationShare = None,
-    test_speakers: TestSpeakers = None,
-    min_seconds: MinSeconds = None,
-    max_seconds: MaxSeconds = None,
-    clip_seconds: ClipSeconds = None,
-    reference_only: ReferenceOnly = False,
-    workers: Workers = None,
+    llm_base_url: opt.BaseUrl = None,
+    llm_model: opt.Model = None,
+    no_llm: opt.NoLlm = False,
+    llm_concurrency: opt.Concurrency = None,
+    llm_timeout: opt.Timeout = None,
+    per_clip: opt.PerClip = None,
+    reuse: opt.Reuse = None,
+    live_clips: opt.LiveClips = None,
+    seed: opt.Seed = None,
+    annotators: opt.Annotators = None,
+    asr_model: opt.AsrModel = None,
+    device: opt.Device = None,
+    condense: opt.Condense = None,
+    metadata_field: opt.Fields = None,
+    metadata_source: opt.MetadataSource = None,
+    metadata_numbers: opt.Numbers = None,
+    hide_asked: opt.HideAsked = None,
+    split: opt.Split = None,
+    test_share: opt.TestShare = None,
+    validation_share: opt.ValidationShare = None,
+    test_speakers: opt.TestSpeakers = None,
+    min_seconds: opt.MinSeconds = None,
+    max_seconds: opt.MaxSeconds = None,
+    clip_seconds: opt.ClipSeconds = None,
+    reference_only: opt.ReferenceOnly = False,
+    workers: opt.Workers = None,
 ) -> None:
     """All stages in one: corpora in, RUN/dataset out. Run it again after anything went wrong: it goes on where it stopped.
 

@@ -23,7 +23,7 @@ class Corpus(Protocol):
     name: ClassVar[str]
     layout: ClassVar[str]  # one line
     license: ClassVar[str | None]  # a Hub licence id
-    redistributable: ClassVar[bool]  # whether the audio may be passed on to others
+    redistributable: ClassVar[bool]  # whether the audio may be redistributed
 
     def records(self, root: Path) -> Iterator[Row | Drop]:
         """Every clip of the corpus under `root`, in a fixed order, or why it is none.

@@ -96,7 +96,7 @@ class CardFacts:
         if self.restricted and not self.reference_only:
             named = ", ".join(f"{corpus} ({license})" for corpus, license in self.restricted.items())
             told.append(
-                f"audio of {named} may not be passed on, as far as is known: keep this dataset to yourself, or build it with --reference-only, which leaves the audio out"
+                f"audio of {named} may not be redistributed, as far as is known: keep this dataset to yourself, or build it with --reference-only, which leaves the audio out"
             )
         if self.too_long:
             told.append(
