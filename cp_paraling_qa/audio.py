@@ -304,12 +304,18 @@ def decode_audio(value: Any) -> tuple[Samples, Hertz]:
     elif isinstance(value, Mapping) and value.get("bytes") is not None:
         samples, rate = read(value["bytes"])
     elif isinstance(value, Mapping) and value.get("path"):
+        _must_be_here(value["path"])
         samples, rate = read(value["path"])
     elif isinstance(value, str | Path):
         samples, rate = read(value)
     else:
         raise AudioError("no audio in the row", f"expected bytes, a path or an array, found {type(value).__name__}")
     return resample(samples, rate), SAMPLING_RATE
+
+
+def _must_be_here(path: Path | str) -> None:
+    if not file_of(path).exists():
+        raise AudioError("no audio in the row", f"{path} is not here; a dataset of references gets its audio by attach_audio(dataset, corpus folder)")
 
 
 def duration_of(value: Any) -> Seconds:
@@ -325,6 +331,8 @@ def duration_of(value: Any) -> Seconds:
     if source is None and not isinstance(path, str | Path):
         samples, rate = decode_audio(value)
         return len(samples) / rate
+    if source is None and isinstance(path, str | Path):
+        _must_be_here(path)
     try:
         info = soundfile.info(io.BytesIO(source) if source is not None else str(path))
     except soundfile.LibsndfileError as error:

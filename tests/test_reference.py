@@ -6,15 +6,16 @@ import pytest
 import soundfile
 from conftest import voice, write_folder_corpus
 
-from cp_paraling_qa import attach_audio
+from cp_paraling_qa import attach_audio, decode_audio
 from cp_paraling_qa.annotate.base import annotate
 from cp_paraling_qa.annotate.clips import make_clips
 from cp_paraling_qa.annotate.prosody import Prosody
+from cp_paraling_qa.audio import duration_of
 from cp_paraling_qa.corpora.folder import Folder
 from cp_paraling_qa.corpora.manifest import make_manifest
 from cp_paraling_qa.dataset.assemble import assemble
 from cp_paraling_qa.dataset.splits import SplitOptions, divide
-from cp_paraling_qa.errors import DatasetError
+from cp_paraling_qa.errors import AudioError, DatasetError
 from cp_paraling_qa.generate.options import QuestionOptions
 from cp_paraling_qa.generate.questions import make_questions
 
@@ -39,6 +40,10 @@ def test_audio_is_left_out_and_put_back_bit_for_bit(tmp_path):
         key = "id" if config == "baseline" else "clip_id"
         assert rows[key] == full[key] and all(row["audio"]["bytes"] is None and (root / row["audio"]["path"]).is_file() for row in rows)
         assert all(row["end"] > row["start"] == 0 for row in rows)
+        with pytest.raises(AudioError, match="attach_audio"):
+            decode_audio(rows[0]["audio"])
+        with pytest.raises(AudioError, match="attach_audio"):
+            duration_of(rows[0]["audio"])
         back = attach_audio(rows, root)
         assert [row["audio"] for row in back] == [row["audio"] for row in full]
         assert attach_audio(back, tmp_path / "nowhere")[0]["audio"] == back[0]["audio"]  # what is there stays
