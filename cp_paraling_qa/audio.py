@@ -37,6 +37,9 @@ CONTAINERS = {".mp4", ".m4a", ".mov", ".mkv", ".webm", ".avi", ".flv", ".wmv", "
 NEEDS_PYAV = "needs PyAV"
 """How the reason ends why a container was not read that PyAV would read: another try may succeed."""
 
+MISSING = "file is missing"
+"""The reason where there is no file at all."""
+
 POINTER = "git-lfs pointer in place of the file: run `git lfs pull`"
 
 ROUNDING: Seconds = 0.01
@@ -77,7 +80,7 @@ def read(source: Path | str | bytes, *, start: Seconds | None = None, end: Secon
         if cell := _CELL.fullmatch(str(source)):
             source = _cell(Path(cell[1]), int(cell[2]), cell[3])
         elif not Path(source).is_file():
-            raise AudioError("file is missing", str(source))
+            raise AudioError(MISSING, str(source))
     if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
         raise AudioError("file is empty", "0 bytes")
     if not isinstance(source, bytes) and is_pointer(Path(source)):
@@ -139,7 +142,7 @@ def _checked(samples: NDArray[np.float32]) -> Samples:
 def _cell(table: Path, row: int, column: str) -> bytes:
     """The audio file that a table holds in one cell: its bytes."""
     if not table.is_file():
-        raise AudioError("file is missing", str(table))
+        raise AudioError(MISSING, str(table))
     first, values = _cells(table, table.stat().st_mtime_ns, row, column)
     if not 0 <= row - first < len(values):
         raise AudioError("no such row", f"{table} has no row {row}")

@@ -426,6 +426,10 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
         raise typer.Exit
 
 
+INTERRUPTED = 130
+"""What Typer makes of Ctrl-C: it takes the KeyboardInterrupt for itself."""
+
+
 def main() -> None:
     """Entry point: errors of ours become one line and exit code 2; Ctrl-C says that the work can go on."""
     try:
@@ -433,9 +437,10 @@ def main() -> None:
     except CPQAError as error:
         Screen().say(f"cpqa: {error}")
         sys.exit(2)
-    except KeyboardInterrupt:
-        Screen().say("cpqa: stopped. Run the same command again: it goes on where it was.")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            Screen().say("cpqa: stopped. Run the same command again: it goes on where it was.")
+        raise
 
 
 if __name__ == "__main__":

@@ -278,6 +278,12 @@ def content_of(path: Path) -> str:
     return file_digest(path) if meta is None else str(meta["content"])
 
 
+def drops_of(path: Path) -> list[Drop]:
+    """What the making of a part left behind; nothing where the part is not there."""
+    meta = _read_part(path)
+    return [] if meta is None else [Drop(*drop) for drop in meta["drops"]]
+
+
 @contextmanager
 def locked(run: Path, *, make: bool = True) -> Iterator[None]:
     """Holds a run folder for this process, so that two commands never write the same parts.

@@ -15,7 +15,7 @@ from cp_paraling_qa.annotate.base import annotate
 from cp_paraling_qa.annotate.clips import in_words, make_clips
 from cp_paraling_qa.annotate.prosody import measure
 from cp_paraling_qa.corpora.manifest import make_manifest
-from cp_paraling_qa.errors import StageError
+from cp_paraling_qa.errors import CorpusError, StageError
 from cp_paraling_qa.schema import ANNOTATION_SCHEMA, CLIP_SCHEMA
 from cp_paraling_qa.stage import read_record, read_rows
 
@@ -95,6 +95,29 @@ def test_audio_that_changed_under_the_manifest_is_a_counted_drop(run):
     assert record["dropped"] == {"audio changed since the manifest was made": 1}
     make_clips(run)
     assert read_record(run / "clips")["rows_out"] == 15
+
+
+def test_a_file_that_comes_back_is_heard_again(run):
+    corpus = run.parent / "corpus"
+    (corpus / "s0_sad.wav").rename(corpus.parent / "away.wav")
+    sound = (corpus / "s1_sad.wav").read_bytes()
+    (corpus / "s1_sad.wav").write_bytes(b"not a sound")
+    assert annotate(run, {"prosody": Prosody()})["rows_out"] == 14
+    made = (run / "annotations/prosody-folder-00000.parquet").stat().st_mtime_ns
+    assert annotate(run, {"prosody": Prosody()})["rows_out"] == 14
+    assert (run / "annotations/prosody-folder-00000.parquet").stat().st_mtime_ns == made  # nothing came back: nothing is heard twice
+    (corpus.parent / "away.wav").rename(corpus / "s0_sad.wav")  # as old as it was
+    assert annotate(run, {"prosody": Prosody()})["dropped"] == {"not audio": 1}
+    (corpus / "s1_sad.wav").write_bytes(sound)
+    assert annotate(run, {"prosody": Prosody()})["rows_out"] == 16
+
+
+def test_a_corpus_that_is_gone_is_an_error_and_not_the_loss_of_its_clips(run):
+    (run.parent / "corpus").rename(run.parent / "unmounted")
+    with pytest.raises(CorpusError, match=r"corpus folder, .*corpus, is not there: bring it back"):
+        annotate(run, {"prosody": Prosody()})
+    (run.parent / "unmounted").rename(run.parent / "corpus")
+    assert annotate(run, {"prosody": Prosody()})["rows_out"] == 16
 
 
 def test_stages_out_of_order_say_what_to_run_first(tmp_path):

@@ -1,7 +1,9 @@
 """The commands as a user types them: help, errors in one line with exit code 2, and a build from flags, from a recipe and from Python."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -97,6 +99,17 @@ def test_a_mistake_is_one_line_with_the_remedy_and_exit_code_2(tmp_path, argumen
 def test_a_typo_in_a_recipe_is_named(tmp_path):
     with pytest.raises(cp_paraling_qa.errors.RecipeError, match=r"questions\.per_clipp"):
         Recipe.load({"run": tmp_path, "questions": {"per_clipp": 3}})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_ctrl_c_says_that_the_work_can_go_on(tmp_path):
+    """The recipe is a pipe that nobody writes to, so that the command is at work when the signal comes."""
+    os.mkfifo(tmp_path / "recipe.yaml")
+    working = subprocess.Popen([sys.executable, "-m", "cp_paraling_qa.cli", "build", "--recipe", tmp_path / "recipe.yaml"], stderr=subprocess.PIPE, text=True)
+    with open(tmp_path / "recipe.yaml", "w"):  # waits until the command reads
+        working.send_signal(signal.SIGINT)
+        said = working.communicate(timeout=60)[1]
+    assert working.returncode == 130 and said.strip() == "cpqa: stopped. Run the same command again: it goes on where it was."
 
 
 def test_what_was_left_out_is_on_the_screen(tmp_path):

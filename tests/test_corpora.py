@@ -88,6 +88,13 @@ def test_a_corpus_without_one_usable_clip_is_an_error(tmp_path):
         manifest(tmp_path / "run", ("folder", tmp_path / "c"))
 
 
+def test_a_corpus_whose_clips_are_all_too_long_says_how_to_cut_them(tmp_path):
+    soundfile.write(tmp_path / "talk.wav", voice(31.0, 120), 16_000)
+    (tmp_path / "metadata.csv").write_text("file_name,emotion\ntalk.wav,sad\n")
+    with pytest.raises(CorpusError, match=r"1 × longer than 30 s. E.g. folder/talk.wav: 31.0000 s; .*--clip-seconds 10-30"):
+        make_manifest(tmp_path / "run", [("folder", tmp_path)])
+
+
 def test_folder_columns_and_short_forms_of_opinions(tmp_path, folder_corpus):
     _, rows = manifest(tmp_path / "run", ("folder", folder_corpus))
     row = next(r for r in rows if r["audio_path"] == "s1_sad.wav")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from cp_paraling_qa import audio
 from cp_paraling_qa.annotate.windows import HOP, LENGTH
-from cp_paraling_qa.errors import AudioError, RecipeError
+from cp_paraling_qa.errors import AudioError, CorpusError, RecipeError
 from cp_paraling_qa.schema import ANNOTATION_SCHEMA, SAMPLING_RATE, Seconds
-from cp_paraling_qa.stage import Drop, Engine, Outcome, Part, Row, check_chain, finish, next_parts, run
+from cp_paraling_qa.stage import Drop, Engine, Outcome, Part, Row, check_chain, drops_of, finish, next_parts, run
 
 BLOCK_SECONDS: Seconds = 600.0
 """Audio that is handed to an annotator at once: enough to group clips of like length, 38 MB."""
@@ -107,12 +107,21 @@ class AnnotatorStage:
             try:
                 block.append((clip, clip_audio(clip, self.roots)[0]))
             except AudioError as error:
+                self._must_be_there(clip["corpus"])
                 self.drops.append(Drop(f"{clip['corpus']}/{clip['audio_path']}", error.reason, error.detail))
                 continue
             seconds += clip["duration"]
         said |= self._listen(block)
         empty: Row = {"annotator": self.annotator.name, "opinions": [], "words": [], "measures": []}
         return [{"clip_id": clip["clip_id"]} | empty | said[clip["clip_id"]] for clip in rows if clip["clip_id"] in said]
+
+    def _must_be_there(self, corpus: str) -> None:
+        """One file that has gone is a drop; a corpus that has gone, perhaps with its disk, would be all of them."""
+        root = self.roots[corpus]
+        if not Path(root).exists():
+            raise CorpusError(
+                f"the folder of corpus {corpus}, {root}, is not there: bring it back, or say where it is now with `cpqa corpus`, then run the same command again"
+            )
 
     def _listen(self, block: list[tuple[Row, Any]]) -> dict[str, Row]:
         if not block:
@@ -122,6 +131,18 @@ class AnnotatorStage:
             self._ready = True
         clips, sounds = zip(*block, strict=True)
         return {clip["clip_id"]: row for clip, row in zip(clips, self.annotator.annotate(clips, sounds, SAMPLING_RATE), strict=True)}
+
+
+def _forget_what_came_back(folder: Path, parts: Sequence[Part], roots: Mapping[str, str]) -> None:
+    """Removes the annotations of parts with clips that could not be read then, and whose file is there or was changed since: they are heard again."""
+    for path in (folder / f"{part.name}.parquet" for part in parts):
+        for item, reason, _ in drops_of(path):
+            corpus, _, name = item.partition("/")
+            with suppress(OSError):  # it is still not there
+                changed = audio.file_of(Path(roots[corpus]) / name).stat().st_ctime
+                if reason == audio.MISSING or changed > path.stat().st_mtime:
+                    path.unlink()
+                    break
 
 
 def clip_audio(clip: Mapping[str, Any], roots: Mapping[str, str]) -> tuple[Any, int]:
@@ -162,6 +183,7 @@ def annotate(
     with engine or nullcontext():
         for name, annotator in annotators.items():
             mine = [Part(f"{name}-{part.name}", part.content, part.source) for part in parts]
+            _forget_what_came_back(run_folder / "annotations", mine, roots)
             tick = (lambda rows, outcome, name=name: progress(name, rows, outcome)) if progress else None
             outcomes[name] = run(AnnotatorStage(annotator, roots), mine, run_folder / "annotations", workers=workers, engine=engine, progress=tick)
     return finish(

@@ -299,7 +299,8 @@ def make_manifest(
             outcome = run(stage, parts, folder, workers=workers, progress=progress, accept=duplicates.accept, seen=duplicates.seen)
             if not outcome.rows_out:
                 why = ", ".join(f"{count} × {reason}" for reason, count in outcome.counts().items()) or "the folder holds no clips"
-                raise CorpusError(f"no usable clip in {entry.root}: {why}. Corpus {entry.reader!r} expects {CORPORA[entry.reader].layout}.")
+                first = f" E.g. {outcome.drops[0].item}: {outcome.drops[0].detail or outcome.drops[0].reason}." if outcome.drops else ""
+                raise CorpusError(f"no usable clip in {entry.root}: {why}.{first} Corpus {entry.reader!r} expects {CORPORA[entry.reader].layout}.")
             outcomes[entry.name] = outcome
     except CorpusError:
         write_json(run_folder / CORPORA_FILE, [asdict(entry) for entry in before])

@@ -89,9 +89,10 @@ class CardFacts:
         """What the user should be told at once."""
         told = []
         if self.division.shared_speakers:
-            names = ", ".join(self.division.shared_speakers[:5])
+            shared = self.division.shared_speakers
+            names, stand = ", ".join(shared[:5]) + (", …" if len(shared) > 5 else ""), "speaker stands" if len(shared) == 1 else "speakers stand"
             told.append(
-                f"{len(self.division.shared_speakers)} speakers stand in more than one official split ({names}{', …' if len(self.division.shared_speakers) > 5 else ''}): --split speaker builds disjoint ones"
+                f"{len(shared)} {stand} in more than one official split ({names}): --split speaker builds disjoint ones"
             )
         if self.restricted and not self.reference_only:
             named = ", ".join(f"{corpus} ({license})" for corpus, license in self.restricted.items())
