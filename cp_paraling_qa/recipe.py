@@ -36,7 +36,7 @@ from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions, StrictO
 from cp_paraling_qa.schema import Seconds
 
 
-def _options(kind: Any, entry: str, value: Any) -> Any:
+def _options(kind: Any, value: Any) -> Any:
     """Frozen options from YAML's mapping: a list, or one name alone, becomes the tuple of names that they hold.
 
     Raises:
@@ -46,7 +46,7 @@ def _options(kind: Any, entry: str, value: Any) -> Any:
         return value
     known = [field.name for field in fields(kind)]
     if unknown := [str(name) for name in value if name not in known]:
-        raise RecipeError(f"recipe entry {entry}: there is no {', '.join(unknown)}; it takes {', '.join(known)}")
+        raise RecipeError(f"there is no {', '.join(unknown)}; it takes {', '.join(known)}")
     several = {field.name for field in fields(kind) if "tuple" in str(field.type)}
     names = {
         key: tuple(str(name) for name in (item if isinstance(item, list | tuple) else [item]))
@@ -143,25 +143,25 @@ class Recipe(StrictOptions):
     @field_validator("metadata", mode="before")
     @classmethod
     def _metadata(cls, value: Any) -> Any:
-        return _options(MetadataOptions, "metadata", value)
+        return _options(MetadataOptions, value)
 
     @field_validator("condense", mode="before")
     @classmethod
     def _condense(cls, value: Any) -> Any:
         if isinstance(value, dict) and value.get("window") == 0:  # as for annotators
             value = value | {"window": None}
-        return CondenseOptions() if value is True else None if value is False else _options(CondenseOptions, "condense", value)
+        return CondenseOptions() if value is True else None if value is False else _options(CondenseOptions, value)
 
-    @field_validator("clip_seconds")
+    @field_validator("clip_seconds", mode="before")
     @classmethod
-    def _clip_seconds(cls, value: str | None) -> str | None:
-        clip_seconds(value)
+    def _clip_seconds(cls, value: Any) -> Any:
+        clip_seconds(None if value is None else str(value))  # 10 or [10, 30] gets an answer that says how to write it
         return value
 
     @field_validator("splits", mode="before")
     @classmethod
     def _splits(cls, value: Any) -> Any:
-        return _options(SplitOptions, "splits", value)
+        return _options(SplitOptions, value)
 
     @classmethod
     def load(cls, source: Recipe | Path | str | dict[str, Any] | None, **overrides: Any) -> Recipe:

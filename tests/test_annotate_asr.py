@@ -105,8 +105,12 @@ def test_the_rules_without_speech_activity_stand_in_the_config(monkeypatch):
         (("Good morning.", 0.0, 1.0, TALK), dict(no_speech=0.61, log_probability=-0.9), None),  # both have to hold
         (("Good morning.", 0.0, 1.0, TALK), dict(no_speech=0.59, log_probability=-3.0), None),
         (("I will. " * 20, 0.0, 9.0, TALK), {}, "repetition"),  # 160 letters that zlib packs into about 20
-        (("Good morning.", 0.0, 1.0, TALK), dict(compression=2.41), "repetition"),
-        (("I will. " * 20, 0.0, 9.0, TALK), dict(compression=2.4), None),  # Whisper's own figure goes before ours
+        (("I will. " * 20, 0.0, 9.0, TALK), dict(compression=1.0), "repetition"),  # a loop, whatever the rest of its window is like
+        (("Good morning.", 0.0, 1.0, TALK), dict(compression=2.41), None),  # said again and again, and heard to be said
+        (("Good morning.", 0.0, 1.0, [(0.0, 0.51)]), dict(compression=2.41), None),
+        (("Good morning.", 0.0, 1.0, [(0.0, 0.49)]), dict(compression=2.41), "repetition"),  # one of a loop of short segments
+        (("Good morning.", 0.0, 1.0, None), dict(compression=2.41), "repetition"),  # nobody looked: Whisper's rule as it is
+        (("Good morning.", 0.0, 1.0, None), dict(compression=2.4), None),
         (("Good morning.", 0.0, 1.0, []), dict(no_speech=0.31), "no_speech"),
         (("Good morning.", 0.0, 1.0, []), dict(no_speech=0.29), None),  # a shout that the detector is deaf to
         (("Good morning.", 0.0, 1.0, []), {}, None),

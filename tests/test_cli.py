@@ -148,7 +148,9 @@ def test_score_prints_json_and_writes_it(tmp_path):
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ({"splits": {"test_speaker": "a"}}, r"splits: there is no test_speaker; it takes by, test_share"),
+        ({"splits": {"test_speaker": "a"}}, r"^recipe entry splits: there is no test_speaker; it takes by, test_share"),
+        ({"clip_seconds": 10}, r"clip-seconds '10': give the shortest and the longest clip, e.g. 10-30, or none"),
+        ({"clip_seconds": [10, 30]}, r"clip-seconds '\[10, 30\]': give the shortest"),
         ({"metadata": {"sources": ["humans"]}}, r"metadata source humans is unknown"),
         ({"llm": {"base_url": "http://x/v1", "model": "m", "api_key": "s"}}, r"no key stands in a recipe; set OPENAI_API_KEY"),
         ({"min_seconds": 5, "max_seconds": 1}, r"min_seconds \(5\) has to be below max_seconds \(1\)"),

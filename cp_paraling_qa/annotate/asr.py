@@ -47,7 +47,7 @@ class Asr:
     """
 
     name = "asr"
-    version = 2
+    version = 3
 
     def __init__(
         self,

@@ -5,7 +5,8 @@ is tested before it is believed, by these rules in this order; what fails is dro
 
     no_words        no letter and no digit: "...", "♪"
     low_confidence  probability of no speech > 0.6 and mean log probability < −1 (Whisper's own rule)
-    repetition      text that compresses more than 2.4 times (Whisper's own rule; taken over the window of up to 30 s that the segment was decoded in)
+    repetition      text that compresses more than 2.4 times; or that of the window of up to 30 s that the segment was decoded in (Whisper's own rule, by which it tries
+                    again), unless speech activity fills half of the segment: people do say a thing six times over
     no_speech       less than 0.1 s of speech activity within the segment, widened by 0.2 s on either side, and a probability of no speech > 0.3: both, since the
                     detector is deaf to some shouts, to which Whisper gives 0.1
     stock_phrase    a phrase known from subtitles, where speech activity fills less than 30 % of the segment; a "Thank you." that somebody says stays
@@ -35,6 +36,7 @@ NO_SPEECH_EITHER = 0.3
 FEWEST_SPEECH: Seconds = 0.1
 MARGIN: Seconds = 0.2
 STOCK_SHARE = 0.3
+SAID_SHARE = 0.5
 SENSITIVE = {"threshold": 0.3, "min_speech": 0.1}
 """Silero's setting here: it guards against silence, so it rather hears too much."""
 
@@ -83,7 +85,7 @@ def doubt(
         speech: where somebody speaks; None where nobody looked.
         no_speech: probability that there is none, 0–1.
         log_probability: mean over the tokens.
-        compression: how many times smaller the text gets by zlib; None to find out here.
+        compression: how many times smaller zlib makes the text of the window that the segment was decoded in; None where it is not known.
 
     Example:
         >>> doubt("Thank you.", 0.0, 2.0, [(0.5, 0.8)]), doubt("Thank you.", 0.0, 2.0, [(0.4, 1.4)])
@@ -94,7 +96,9 @@ def doubt(
         return "no_words"
     if no_speech is not None and log_probability is not None and no_speech > NO_SPEECH and log_probability < LOG_PROBABILITY:
         return "low_confidence"
-    if (compression_ratio(text) if compression is None else compression) > COMPRESSION:
+    spans = speech is not None and start is not None and end is not None
+    really_said = spans and overlap(speech or (), start or 0.0, end or 0.0) >= SAID_SHARE * ((end or 0.0) - (start or 0.0))
+    if compression_ratio(text) > COMPRESSION or (compression is not None and compression > COMPRESSION and not really_said):
         return "repetition"
     if speech is not None and start is not None and end is not None:
         if no_speech is not None and no_speech > NO_SPEECH_EITHER and overlap(speech, start - MARGIN, end + MARGIN) < FEWEST_SPEECH:
@@ -133,4 +137,5 @@ def speech_rules() -> dict[str, Any] | None:
         "fewest": FEWEST_SPEECH,
         "margin": MARGIN,
         "stock_share": STOCK_SHARE,
+        "said_share": SAID_SHARE,
     }

@@ -67,7 +67,7 @@ class WhisperX:
     """
 
     name = "whisperx"
-    version = 1
+    version = 2
 
     def __init__(
         self,

@@ -91,9 +91,7 @@ class CardFacts:
         if self.division.shared_speakers:
             shared = self.division.shared_speakers
             names, stand = ", ".join(shared[:5]) + (", …" if len(shared) > 5 else ""), "speaker stands" if len(shared) == 1 else "speakers stand"
-            told.append(
-                f"{len(shared)} {stand} in more than one official split ({names}): --split speaker builds disjoint ones"
-            )
+            told.append(f"{len(shared)} {stand} in more than one official split ({names}): --split speaker builds disjoint ones")
         if self.restricted and not self.reference_only:
             named = ", ".join(f"{corpus} ({license})" for corpus, license in self.restricted.items())
             told.append(
