@@ -1,5 +1,6 @@
 """The commands as a user types them: help, errors in one line with exit code 2, and a build from flags, from a recipe and from Python."""
 
+import functools
 import json
 import os
 import re
@@ -105,7 +106,9 @@ def test_a_typo_in_a_recipe_is_named(tmp_path):
 def test_ctrl_c_says_that_the_work_can_go_on(tmp_path):
     """The recipe is a pipe that nobody writes to, so that the command is at work when the signal comes."""
     os.mkfifo(tmp_path / "recipe.yaml")
-    working = subprocess.Popen([sys.executable, "-m", "cp_paraling_qa.cli", "build", "--recipe", tmp_path / "recipe.yaml"], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "cp_paraling_qa.cli", "build", "--recipe", tmp_path / "recipe.yaml"]
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background ignores Ctrl-C, and so would the command
+    working = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     with open(tmp_path / "recipe.yaml", "w"):  # waits until the command reads
         working.send_signal(signal.SIGINT)
         said = working.communicate(timeout=60)[1]
