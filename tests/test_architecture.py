@@ -12,7 +12,7 @@ import cp_paraling_qa
 PACKAGE = ROOT / "cp_paraling_qa"
 FLOORS = [
     {"schema", "labels", "ledger", "errors"},
-    {"audio", "stage", "ray_engine", "llm", "llm_cache", "llm_faults", "llm_types", "embed", "embedded", "progress"},
+    {"audio", "digests", "stage", "ray_engine", "llm", "llm_cache", "llm_faults", "llm_types", "embed", "embedded", "progress"},
     {"annotate", "condense", "corpora"},
     {"generate", "dataset", "training", "judge", "report", "benchmark"},
 ]

@@ -16,9 +16,10 @@ from cp_paraling_qa.annotate.clips import make_clips
 from cp_paraling_qa.condense import CONDENSE_JSON, CondenseOptions, dry_run, make_condensed, plot_distributions, render_funnel, render_sweep, sweep
 from cp_paraling_qa.condense import stage as condense_stage
 from cp_paraling_qa.corpora.manifest import make_manifest
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import LabelError, RecipeError, StageError
 from cp_paraling_qa.schema import CLIP_SCHEMA
-from cp_paraling_qa.stage import check_chain, digest, read_record, read_rows
+from cp_paraling_qa.stage import check_chain, read_record, read_rows
 
 
 class Silent:

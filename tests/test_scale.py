@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from conftest import ROOT
 
 from cp_paraling_qa.corpora import duplicates
+from cp_paraling_qa.digests import table_digest
 from cp_paraling_qa.schema import ANNOTATION_SCHEMA, CLIP_SCHEMA, opinion, table, word
-from cp_paraling_qa.stage import table_digest
 
 MILLION = """
 import sys, json, tempfile, time

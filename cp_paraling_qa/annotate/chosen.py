@@ -107,7 +107,7 @@ def unless_it_fails(run: Path) -> Iterator[None]:
     before, chosen, record, parts = choices_of(run), _bytes(list_of), _bytes(record_of), _parts(run)
     try:
         yield
-    except Exception:
+    except Exception:  # raised again below: whatever it was, the run is as it was
         now, sources = _parts(run), [path.name for path in (run / "manifest").glob("*.parquet")]
         made = {
             choice.name: choice for choice in choices_of(run) if any(now.get(f"{choice.name}-{part}") != parts.get(f"{choice.name}-{part}") for part in sources)

@@ -13,8 +13,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.schema import CLIP_SCHEMA, Opinion, opinion
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, content_of, digest, finish, next_parts, read_part, run
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, check_chain, content_of, finish, next_parts, read_part, run
 
 FEWEST = 4
 """Clips that a voice, or a corpus, must have for "its own average" to mean something."""

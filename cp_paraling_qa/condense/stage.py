@@ -16,9 +16,10 @@ from cp_paraling_qa.condense.rules import OVER_BUDGET, Verdict, judge
 from cp_paraling_qa.condense.select import key_of
 from cp_paraling_qa.condense.survey import Survey
 from cp_paraling_qa.condense.windows import hear, tagged
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.schema import CLIP_SCHEMA
-from cp_paraling_qa.stage import Drop, Outcome, Part, Row, content_of, digest, finish, run, write_json
+from cp_paraling_qa.stage import Drop, Outcome, Part, Row, content_of, finish, run, write_json
 
 CONDENSE_JSON = "condense.json"
 """Beside RUN/condensed: the funnel, the options, and the distributions before and after."""

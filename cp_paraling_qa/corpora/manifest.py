@@ -13,9 +13,10 @@ from cp_paraling_qa import audio
 from cp_paraling_qa.corpora import CORPORA, corpus_named
 from cp_paraling_qa.corpora.cutting import cuts, pieces
 from cp_paraling_qa.corpora.duplicates import Duplicates
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import AudioError, CorpusError, StageError
 from cp_paraling_qa.schema import CLIP_SCHEMA, Seconds
-from cp_paraling_qa.stage import RECORD, Drop, Outcome, Part, Row, digest, finish, read_record, run, write_json
+from cp_paraling_qa.stage import RECORD, Drop, Outcome, Part, Row, finish, read_record, run, write_json
 
 CORPORA_FILE = "corpora.json"
 FIRST_PART = 64

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from cp_paraling_qa.corpora.folder import Folder
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import CorpusError
-from cp_paraling_qa.stage import digest, read_part, whole_file, write_json
+from cp_paraling_qa.stage import read_part, whole_file, write_json
 
 
 class Sample(Folder):

@@ -24,9 +24,10 @@ from cp_paraling_qa import __version__
 from cp_paraling_qa.dataset.card import gather, render_card
 from cp_paraling_qa.dataset.metadata import MetadataOptions
 from cp_paraling_qa.dataset.splits import SplitOptions, divide
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import DatasetError, StorageError
 from cp_paraling_qa.schema import features_metadata
-from cp_paraling_qa.stage import check_clips, clips_folder, digest, parts_of, read_record, read_rows, whole_file, write_json
+from cp_paraling_qa.stage import check_clips, clips_folder, parts_of, read_record, read_rows, whole_file, write_json
 
 ROW_GROUP = 100
 """Rows; small, so that a viewer can page through."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.generate.cpqa import PROMPT_WORDS, TASKS, ContextualQA, Task
 from cp_paraling_qa.generate.feelings import claims
@@ -23,7 +24,7 @@ from cp_paraling_qa.generate.templates import TEMPLATES_HASH, template_questions
 from cp_paraling_qa.ledger import consensus, emotion_track, gender
 from cp_paraling_qa.llm import ChatClient, ChatRequest, LLMConfig
 from cp_paraling_qa.schema import QUESTION_SCHEMA
-from cp_paraling_qa.stage import Drop, Row, digest
+from cp_paraling_qa.stage import Drop, Row
 
 
 @dataclass(frozen=True)
