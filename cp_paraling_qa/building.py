@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.progress import Screen
 from cp_paraling_qa.recipe import Recipe
+from cp_paraling_qa.schema import Seconds
 from cp_paraling_qa.stage import RECORD, Engine, Outcome, check_chain, clips_folder, locked, read_record, whole_file
 
 
@@ -109,21 +110,46 @@ def condense_dry(recipe: Recipe, screen: Screen) -> None:
     screen.say("  nothing was changed: the same command without --dry-run keeps the clips of the first table")
 
 
-def generate(recipe: Recipe, screen: Screen) -> dict[str, Any]:
-    """RUN/clips → RUN/questions."""
+def generate(
+    recipe: Recipe, screen: Screen, *, transport: Literal["live", "batch"] = "live", poll: Seconds = 30.0, engine: Engine | None = None
+) -> dict[str, Any]:
+    """RUN/clips → RUN/written → RUN/questions."""
     from cp_paraling_qa.generate.questions import make_questions
 
     screen.title("clips → questions")
     clips = (read_record(clips_folder(recipe.run)) or {}).get("rows_out", 0)
     with screen.bar("asking", clips) as tick:
-        record = make_questions(
-            recipe.run, recipe.questions, recipe.llm, say=screen.say, progress=lambda rows, outcome: tick(rows, _note(outcome)), told=lambda text: tick(0, text)
+        record, summary = make_questions(
+            recipe.run,
+            recipe.questions,
+            recipe.llm,
+            rules=recipe.settle,
+            text_llm=recipe.text_reader,
+            transport=transport,
+            poll=poll,
+            engine=engine,
+            say=screen.say,
+            progress=lambda rows, outcome: tick(rows, _note(outcome)),
+            told=lambda text: tick(0, text),
         )
     for line in record["summary"]:
         screen.say(f"  {line}")
     if record["retry"]:
-        screen.say(f"  {record['retry']} requests failed for passing reasons: run the same command again to try just those")
+        screen.say(f"  {record['retry']} questions are missing for passing reasons: run the same command again to ask for just those")
+    for table in summary.render() if summary.live else ():
+        screen.console.print(table)
     return record
+
+
+def generate_dry(recipe: Recipe, screen: Screen) -> dict[str, Any]:
+    """What asking would take; nothing is sent and nothing is written."""
+    from cp_paraling_qa.generate.questions import estimate_questions
+
+    reckoned = estimate_questions(recipe.run, recipe.questions, recipe.llm)
+    for line in reckoned.lines():
+        screen.say(f"  {line}")
+    screen.say("  nothing was asked: the same command without --dry-run asks")
+    return reckoned.plain()
 
 
 def assemble(recipe: Recipe, screen: Screen, out: Path | None = None, *, reference_only: bool = False) -> Path:
@@ -160,6 +186,28 @@ def _told(screen: Screen, record: Mapping[str, Any], what: str) -> None:
     for reason, count in record["dropped"].items():
         first = next(drop for drop in record["dropped_items"] if drop["reason"] == reason)
         screen.say(f"  left out: {count} × {reason}, e.g. {first['item']}{': ' + first['detail'] if first['detail'] else ''}")
+
+
+def remember(recipe: Recipe) -> None:
+    """RUN/recipe.yaml, so that `cpqa build --recipe` makes the run again: what each stage was told, in whichever command. A budget is of one command, and is left out."""
+    from cp_paraling_qa.annotate.chosen import choices_of
+    from cp_paraling_qa.corpora.manifest import corpora_of
+    from cp_paraling_qa.generate.options import LLMOptions
+
+    known: dict[str, Any] = {}
+    if entries := corpora_of(recipe.run):
+        first = entries[0]
+        known["corpora"] = [{"name": entry.reader, "root": entry.root, **entry.options} for entry in entries]
+        known |= {
+            "min_seconds": first.min_seconds,
+            "max_seconds": first.max_seconds,
+            "clip_seconds": "-".join(f"{s:g}" for s in first.cut) if first.cut else None,
+        }
+    if chosen := choices_of(recipe.run):
+        known["annotate"] = recipe.annotate.model_dump() | {"annotators": [choice.asked for choice in chosen]}
+    if isinstance(recipe.llm, LLMOptions):
+        known["llm"] = recipe.llm.model_dump() | {"max_cost": None}
+    _write_recipe(Recipe.load(recipe, **known))
 
 
 def _write_recipe(recipe: Recipe) -> None:

@@ -56,7 +56,51 @@ Model = Annotated[str | None, typer.Option("--llm-model", help="The endpoint's n
 NoLlm = Annotated[bool, typer.Option("--no-llm", help="No LLM-written questions: baseline, explicit and clips alone.")]
 Concurrency = Annotated[int | None, typer.Option("--llm-concurrency", min=1, help="Requests in flight at most (16).")]
 Timeout = Annotated[float | None, typer.Option("--llm-timeout", help="Seconds for one request (60).")]
-PerClip = Annotated[int | None, typer.Option("--per-clip", min=1, help="LLM-written questions asked for, for each clip (2).")]
+PerClip = Annotated[
+    int | None, typer.Option("--per-clip", min=1, help="LLM-written questions asked for, for each clip and kind (by length: 2 below 6 s to 7 from 30 s on).")
+]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--kinds", help="Exactly these kinds of questions, with commas: asr, pqa_template (from templates), pqa and cpqa (LLM-written) (pqa_template,cpqa)."
+    ),
+]
+Style = Annotated[
+    str | None, typer.Option("--style", help="whole: all questions of a clip in one request; stepwise: one at a time, for small models (by the model).")
+]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, help="Ask this often for a clip's questions, each time another draw (1).")]
+Rounds = Annotated[int | None, typer.Option("--rounds", min=1, help="Draws for each question wanted, until one passes the filters (3).")]
+Mix = Annotated[str | None, typer.Option("--mix", help="Weights of the contextual types, e.g. CE=6,C=1,CG=1: those that are left out are not asked.")]
+QuestionLanguage = Annotated[str | None, typer.Option("--language", help="ISO 639 code of the LLM-written questions and answers (en).")]
+Vad = Annotated[bool | None, typer.Option("--vad/--no-vad", help="Tell the LLM arousal, valence and dominance.")]
+Emotions = Annotated[bool | None, typer.Option("--emotions/--no-emotions", help="Tell the LLM categorical emotion labels.")]
+Opinions = Annotated[
+    list[str] | None, typer.Option("--opinions", help="Whose opinions the LLM is told: human, maker, model; with commas (people's before models').")
+]
+SoftLabels = Annotated[bool | None, typer.Option("--soft-labels/--no-soft-labels", help="Tell the LLM where raters disagree.")]
+Forms = Annotated[list[str] | None, typer.Option("--forms", help="Of template questions: word, sentence, choice; with commas (all).")]
+SkipFilters = Annotated[list[str] | None, typer.Option("--skip-filter", help="Switch a filter off; with commas for several. A wrong name lists them.")]
+Strict = Annotated[bool | None, typer.Option("--strict/--no-strict", help="Also filter what only small models do wrong (where the style is stepwise).")]
+Temperature = Annotated[float | None, typer.Option("--llm-temperature", min=0, help="Of each request (0.4).")]
+MaxTokens = Annotated[int | None, typer.Option("--llm-max-tokens", min=16, help="Of a reply; one that is longer is a failure (220 stepwise, 2000 whole).")]
+Attempts = Annotated[int | None, typer.Option("--llm-attempts", min=1, help="Requests for one row before it fails with its reason (12).")]
+ReplyFormat = Annotated[str | None, typer.Option("--llm-format", help="auto, json_schema, json_object or text: how JSON is asked for (auto).")]
+PricesFile = Annotated[Path | None, typer.Option("--prices", help="YAML: MODEL: {input: …, output: …}, USD per million tokens.")]
+MaxCost = Annotated[float | None, typer.Option("--max-cost", help="USD: nothing more is asked where the next request could pass it; needs --prices.")]
+Transport = Annotated[str, typer.Option("--transport", help="live, or batch: OpenAI's Batch API.")]
+Poll = Annotated[float, typer.Option("--poll", min=0, help="Seconds between two looks at a batch.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Ask nothing: say how many requests, tokens and USD it would take.")]
+TextAudit = Annotated[
+    bool | None, typer.Option("--text-audit/--no-text-audit", help="Let the same LLM answer from the words alone, and mark what it gets right text_answerable.")
+]
+TextBaseUrl = Annotated[str | None, typer.Option("--text-llm-base-url", help="Another endpoint for --text-audit.")]
+TextModel = Annotated[str | None, typer.Option("--text-llm-model", help="Its name for the model.")]
+TextAnswerable = Annotated[
+    str | None, typer.Option("--text-answerable", help="keep, drop, or the largest share (0-1) of questions that the words alone answer (keep).")
+]
+Near = Annotated[float | None, typer.Option("--near", min=0, max=1, help="Cosine from which two questions are the same (0.9); 0: word for word only.")]
+Contrast = Annotated[bool | None, typer.Option("--contrast/--no-contrast", help="Contrast sets where the same words were said in several feelings.")]
+Conflict = Annotated[bool | None, typer.Option("--conflict/--no-conflict", help="Mark, and ask about, clips whose words and voice disagree.")]
 Reuse = Annotated[Path | None, typer.Option("--reuse", help="Dataset folder whose LLM-written questions are taken over for the clips that it has.")]
 LiveClips = Annotated[int | None, typer.Option("--live-clips", min=0, help="With --reuse: this many clips get new questions nevertheless.")]
 Seed = Annotated[int | None, typer.Option("--seed", help="Of wordings and requests (0).")]

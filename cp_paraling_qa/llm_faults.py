@@ -5,10 +5,7 @@ A fault is a value with a countable reason; whether it is retried, fails its row
 
 from __future__ import annotations
 
-import asyncio
 import email.utils
-import heapq
-import itertools
 import random
 import socket
 import time
@@ -23,9 +20,6 @@ BACKOFF_MOST = 15.0
 RETRY_AFTER_MOST = 300.0
 """Seconds. A server that asks for a longer pause is an error: nobody wants to wait an hour in silence."""
 
-FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured", "grammar", "guided", "schema")
-"""A 400 or 422 whose message has one of these rejects the response format, not the request."""
-
 
 class Fault(Exception):
     """One attempt failed.
@@ -37,18 +31,28 @@ class Fault(Exception):
         retry: whether another attempt makes sense.
         throttled: the server asks for less load.
         wait: seconds that the server asks to wait, or None.
+        prompt_tokens: read by the model for this useless reply, and paid for.
+        completion_tokens: written by it.
+        text: what came, where a text came at all.
     """
 
     def __init__(
-        self, reason: str, detail: str = "", *, transient: bool = True, retry: bool = True, throttled: bool = False, wait: float | None = None
+        self,
+        reason: str,
+        detail: str = "",
+        *,
+        transient: bool = True,
+        retry: bool = True,
+        throttled: bool = False,
+        wait: float | None = None,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        text: str | None = None,
     ) -> None:
         super().__init__(reason)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.text = reason, detail, text
         self.transient, self.retry, self.throttled, self.wait = transient, retry, throttled, wait
-
-
-class FormatRejected(Exception):
-    """The server does not take this response_format."""
+        self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
 
 
 def backoff(tries: int) -> float:
@@ -98,71 +102,3 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(at))
         yield at
         at = at.__cause__ or at.__context__
-
-
-class Gate:
-    """How many requests may be under way: halved when the server says so, grown back by one per round of successes.
-
-    Earlier rows go first, so that a retried row does not hold up everything behind it. Belongs to one event loop.
-
-    Args:
-        most: requests in flight at the most.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.most, self.limit, self.busy = most, float(most), 0
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._ticket = itertools.count()
-        self._pause_until = 0.0
-        self._last_cut = 0.0
-        self._alarm: asyncio.TimerHandle | None = None
-
-    async def enter(self, order: int) -> None:
-        """Wait for a place; give it back with `leave`."""
-        future = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (order, next(self._ticket), future))
-        self._wake()
-        try:
-            await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """Give a place back."""
-        self.busy -= 1
-        self._wake()
-
-    def succeeded(self) -> None:
-        """A reply came: grow by one per round of replies."""
-        self.limit = min(self.most, self.limit + 1 / self.limit)
-
-    def throttled(self, sent: float, wait: float | None) -> None:
-        """The server asked for less.
-
-        Args:
-            sent: `time.monotonic()` when the refused request was sent: refusals of one burst halve the limit once.
-            wait: seconds that nobody may send anything, or None.
-        """
-        now = time.monotonic()
-        if sent >= self._last_cut:
-            self.limit, self._last_cut = max(1.0, self.limit / 2), now
-        if wait:
-            self._pause_until = max(self._pause_until, now + wait)
-
-    def _wake(self) -> None:
-        now = time.monotonic()
-        if now < self._pause_until:
-            if self._alarm is None:
-                self._alarm = asyncio.get_running_loop().call_later(self._pause_until - now + 0.001, self._ring)
-            return
-        while self._waiting and self.busy < int(self.limit):
-            future = heapq.heappop(self._waiting)[2]
-            if not future.done():
-                self.busy += 1
-                future.set_result(None)
-
-    def _ring(self) -> None:
-        self._alarm = None
-        self._wake()

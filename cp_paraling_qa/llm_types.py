@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from cp_paraling_qa.errors import LLMError
+
+REPLY_FORMATS = ("auto", "json_schema", "json_object", "text")
+"""How a reply in JSON is asked for; "auto" finds out what the endpoint takes, best first."""
 
 _KEY_WORDS = ("key", "token", "secret", "sig", "password")
 
@@ -26,6 +32,34 @@ def secret_in(url: str) -> str | None:
 
 
 @dataclass(frozen=True)
+class Prices:
+    """What an endpoint bills, in USD per million tokens.
+
+    Args:
+        input: of the request, 0 or more.
+        output: of the reply, 0 or more.
+
+    Raises:
+        LLMError: a price is negative or no number.
+
+    Example:
+        >>> Prices(0.4, 1.6).of(1_000_000, 500_000)
+        1.2
+    """
+
+    input: float
+    output: float
+
+    def __post_init__(self) -> None:
+        if not all(math.isfinite(price) and price >= 0 for price in (self.input, self.output)):
+            raise LLMError(f"prices of {self.input} and {self.output} USD per million tokens: both must be 0 or more")
+
+    def of(self, prompt_tokens: float, completion_tokens: float) -> float:
+        """USD for so many tokens."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / 1e6
+
+
+@dataclass(frozen=True)
 class LLMConfig:
     """An endpoint and how to ask it.
 
@@ -40,6 +74,12 @@ class LLMConfig:
         timeout: seconds for one attempt.
         attempts: for one row.
         cache: SQLite file of replies; None keeps none.
+        reply_format: how a reply in JSON is asked for: one of `REPLY_FORMATS`. One that is named is kept to; "auto" finds out, best first.
+        prices: None where nobody bills.
+        max_cost: USD that the client may spend at the most; needs `prices`.
+
+    Raises:
+        LLMError: no such reply format, or a `max_cost` that is negative or has no prices.
     """
 
     base_url: str
@@ -52,6 +92,17 @@ class LLMConfig:
     timeout: float = 120.0
     attempts: int = 12
     cache: Path | None = None
+    reply_format: str = "auto"
+    prices: Prices | None = None
+    max_cost: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.reply_format not in REPLY_FORMATS:
+            raise LLMError(f"no reply format is called {self.reply_format!r}: use one of {', '.join(REPLY_FORMATS)}")
+        if self.max_cost is not None and self.prices is None:
+            raise LLMError("a maximum cost needs prices: give the price of a million input and a million output tokens in USD")
+        if self.max_cost is not None and not self.max_cost >= 0:
+            raise LLMError(f"a maximum cost of {self.max_cost} USD: it must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -100,7 +151,20 @@ class ChatReply:
 
 @dataclass
 class ClientStats:
-    """What a client has done so far. `faults` counts failed attempts by reason, retried ones as well."""
+    """What a client has done so far.
+
+    Args:
+        requests: sent, retried ones as well.
+        cached: rows answered from the cache; they cost nothing.
+        succeeded: rows with a reply.
+        failed: rows without.
+        prompt_tokens: billed, those of useless replies as well.
+        completion_tokens: billed, those of useless replies as well.
+        without_usage: replies whose tokens the server did not count: where there are any, `cost` is incomplete.
+        cost: USD for the tokens counted; 0 without prices.
+        uncertain_cost: USD that may have been billed on top, at the most: for requests that got no reply, or one without usage.
+        faults: failed attempts by reason.
+    """
 
     requests: int = 0
     cached: int = 0
@@ -108,4 +172,17 @@ class ClientStats:
     failed: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    without_usage: int = 0
+    cost: float = 0.0
+    uncertain_cost: float = 0.0
     faults: Counter[str] = field(default_factory=Counter)
+
+    def expected_cost(self, rows: int) -> float | None:
+        """USD for a whole run of so many rows, if the rest costs what the rows so far cost on average; None before the first row.
+
+        Example:
+            >>> ClientStats(succeeded=40, failed=10, cost=0.5).expected_cost(200)
+            2.0
+        """
+        done = self.succeeded + self.failed
+        return self.cost / done * max(rows, done) if done else None

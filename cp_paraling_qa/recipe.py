@@ -8,6 +8,9 @@
     annotate: {annotators: [prosody, asr, emotion=emotion2vec_plus_large], device: cuda}
     condense: {min_agreement: 0.6, max_hours: 20}                          # `condense: {}` takes the papers' thresholds; left out: every clip passes
     llm: {base_url: "http://localhost:8000/v1", model: Qwen/Qwen3-8B}     # left out: the embedded model; `llm: none`: no LLM-written questions
+    questions: {kinds: [pqa_template, pqa, cpqa], samples: 2}             # see generate/options.py
+    text_llm: same                                                        # who answers from the words alone; left out: nobody, and no mark
+    settle: {text_answerable: 0.3, near_within: 0.9}                      # rules over all questions; see generate/settle/options.py
     metadata: {fields: [emotion, vad], numbers: false}
     splits: {by: official, test_share: 0.25}
 
@@ -33,6 +36,7 @@ from cp_paraling_qa.dataset.metadata import MetadataOptions
 from cp_paraling_qa.dataset.splits import SplitOptions
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions, StrictOptions
+from cp_paraling_qa.generate.settle import SettleOptions
 from cp_paraling_qa.schema import Seconds
 
 
@@ -135,6 +139,8 @@ class Recipe(StrictOptions):
     condense: CondenseOptions | None = None
     llm: LLMOptions | Literal["none"] = LLMOptions()
     questions: QuestionOptions = QuestionOptions()
+    settle: SettleOptions = SettleOptions()
+    text_llm: LLMOptions | Literal["same"] | None = None
     metadata: MetadataOptions = MetadataOptions()
     splits: SplitOptions = SplitOptions()
     reference_only: bool = False
@@ -151,6 +157,11 @@ class Recipe(StrictOptions):
         if isinstance(value, dict) and value.get("window") == 0:  # as for annotators
             value = value | {"window": None}
         return CondenseOptions() if value is True else None if value is False else _options(CondenseOptions, value)
+
+    @field_validator("settle", mode="before")
+    @classmethod
+    def _settle(cls, value: Any) -> Any:
+        return _options(SettleOptions, value)
 
     @field_validator("clip_seconds", mode="before")
     @classmethod
@@ -213,14 +224,21 @@ class Recipe(StrictOptions):
             raise ValueError(f"min_seconds ({self.min_seconds:g}) has to be below max_seconds ({self.max_seconds:g})")
         return self
 
+    @property
+    def text_reader(self) -> LLMOptions | None:
+        """Who answers the questions from the words alone; None for nobody."""
+        if self.text_llm != "same":
+            return self.text_llm
+        return self.llm if isinstance(self.llm, LLMOptions) else None
+
     def limits(self) -> Limits:
         """How long clips are, as the manifest takes it."""
         return Limits(self.min_seconds, self.max_seconds, clip_seconds(self.clip_seconds))
 
     def plain(self) -> dict[str, Any]:
         """The recipe as JSON-able values, as it is written beside a run."""
-        values = self.model_dump(mode="json", exclude={"metadata", "splits", "condense"})
-        for name in ("metadata", "splits", *(["condense"] if self.condense else [])):
+        values = self.model_dump(mode="json", exclude={"metadata", "splits", "condense", "settle"})
+        for name in ("metadata", "splits", "settle", *(["condense"] if self.condense else [])):
             values[name] = {key: list(item) if isinstance(item, tuple) else item for key, item in vars(getattr(self, name)).items()}
         return values
 

@@ -122,6 +122,9 @@ class Question(TypedDict):
     generator: str
     prompt_hash: str
     dropped: str | None
+    text_answerable: bool | None  # whether a model that read the words alone got it right; null: nobody tried
+    contrast_set: str | None  # questions of one set ask the same of the same words said in several feelings; they count only as a whole
+    conflict: bool | None  # whether the clip's words say one thing and its voice another; null: nobody can tell
 
 
 _OPINION = pa.struct(
@@ -144,6 +147,8 @@ _WORD = pa.struct(
 _EVIDENCE = pa.struct([("field", pa.string()), ("start", pa.float64()), ("end", pa.float64())])
 _AUDIO = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _PROVENANCE = pa.struct([("generator", pa.string()), ("prompt_hash", pa.string()), ("evidence", pa.list_(_EVIDENCE)), ("metadata_template", pa.string())])
+
+_MARKS = (("text_answerable", pa.bool_()), ("contrast_set", pa.string()), ("conflict", pa.bool_()))
 
 CLIP_SCHEMA = pa.schema(
     [
@@ -189,6 +194,7 @@ QUESTION_SCHEMA = pa.schema(
         ("generator", pa.string()),
         ("prompt_hash", pa.string()),
         ("dropped", pa.string()),
+        *_MARKS,
     ]
 )
 EXAMPLE_SCHEMA = pa.schema(
@@ -214,6 +220,7 @@ EXAMPLE_SCHEMA = pa.schema(
         ("corpus", pa.string()),
         ("language", pa.string()),
         ("license", pa.string()),
+        *_MARKS,
         ("provenance", _PROVENANCE),
     ]
 )

@@ -11,8 +11,26 @@ import cp_paraling_qa
 
 PACKAGE = ROOT / "cp_paraling_qa"
 FLOORS = [
-    {"schema", "labels", "ledger", "errors"},
-    {"audio", "digests", "stage", "ray_engine", "llm", "llm_cache", "llm_faults", "llm_types", "embed", "embedded", "progress"},
+    {"schema", "labels", "feeling_words", "ledger", "errors"},
+    {
+        "audio",
+        "digests",
+        "stage",
+        "ray_engine",
+        "llm",
+        "llm_cache",
+        "llm_faults",
+        "llm_types",
+        "llm_wire",
+        "llm_batch",
+        "llm_endpoint",
+        "llm_cost",
+        "llm_gate",
+        "llm_estimate",
+        "embed",
+        "embedded",
+        "progress",
+    },
     {"annotate", "condense", "corpora"},
     {"generate", "dataset", "training", "judge", "report", "benchmark"},
 ]

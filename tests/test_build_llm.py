@@ -49,7 +49,7 @@ def recipe(tmp_path, server, name="run", **llm):
         "corpora": [{"name": "folder", "root": root}],
         "annotate": {"annotators": ["prosody"]},
         "llm": {"base_url": server.base_url, "model": "test", **llm},
-        "questions": {"per_clip": 1},
+        "questions": {"per_clip": 1, "style": "stepwise", "mix": {"CE": 1}},
     }
 
 
@@ -133,7 +133,7 @@ def test_clips_without_words_are_counted_and_still_get_template_questions(tmp_pa
     metadata.write_text("".join(json.dumps(line) + "\n" for line in lines))
     build(recipe(tmp_path, server), screen=QUIET)
     assert read_record(tmp_path / "run/questions")["dropped"] == {"no transcript": 1}
-    assert sum(row["kind"] == "pqa_template" for row in read_rows(tmp_path / "run/questions")) == 48
+    assert sum(row["kind"] == "pqa_template" for row in read_rows(tmp_path / "run/questions")) == 72  # 12 clips, emotion and gender, three forms
 
 
 def test_questions_are_taken_over_from_a_dataset(tmp_path, server):
@@ -155,7 +155,7 @@ def test_questions_are_taken_over_from_a_dataset(tmp_path, server):
 SCRIPT = """
 import sys
 from cp_paraling_qa.cli import main
-sys.argv = ["cpqa", "build", "--corpus", "folder", "--root", {root!r}, "--run", {run!r}, "--llm-base-url", {url!r}, "--llm-model", "test", "--per-clip", "1"]
+sys.argv = ["cpqa", "build", "--corpus", "folder", "--root", {root!r}, "--run", {run!r}, "--llm-base-url", {url!r}, "--llm-model", "test", "--per-clip", "1", "--style", "stepwise", "--mix", "CE=1"]
 if __name__ == "__main__":
     main()
 """

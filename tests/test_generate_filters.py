@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
-from cp_paraling_qa.generate.cpqa import PROMPT_WORDS
 from cp_paraling_qa.generate.feelings import agree, claims, feelings
-from cp_paraling_qa.generate.filters import FILTERS, Candidate, judge
+from cp_paraling_qa.generate.figures import figures, numbers_said
+from cp_paraling_qa.generate.filters import FILTERS, SMALL_MODEL_FILTERS, Candidate, judge
 from cp_paraling_qa.generate.retell import retell
+from cp_paraling_qa.generate.stepwise import PROMPT_WORDS
 
 GOOD = Candidate(
     question="Why might the speaker sound this way about the promotion?",
@@ -33,7 +35,7 @@ def test_good_row_is_kept():
         ({"question": "The promotion?"}, "not a question"),
         ({"question": "How does the speaker feel about the promotion was told?"}, "ungrammatical"),
         ({"question": "Why the promotion?"}, "too short"),
-        ({"question": "How does the speaker feel about the promotion " + "and the promotion " * 8 + "?"}, "too long"),
+        ({"question": "How does the speaker feel about the promotion " + "and the promotion " * 11 + "?"}, "too long"),
         ({"answer": "Sad."}, "too short"),
         ({"answer": "They sound sad, as if they had not been told about the prom"}, "answer breaks off"),
         ({"answer": "They sound sad about [topic]."}, "placeholder"),
@@ -46,7 +48,7 @@ def test_good_row_is_kept():
         ({"question": "Why do I sound this way about the promotion?"}, "speaks as the speaker"),
         ({"question": "Why did you tell them about the promotion?"}, "speaks as the speaker"),
         ({"question": "How sad does the speaker feel about the promotion?"}, "names the emotion it asks for"),
-        ({"question": "What makes the speaker sound angry about the promotion?"}, "names the emotion it asks for"),
+        ({"question": "What makes the speaker sound angry about the promotion?"}, "contradicts the ledger"),
         ({"answer": "They sound angry, perhaps because of the promotion."}, "contradicts the ledger"),
         ({"answer": "They sound sad, but they are delighted with the promotion."}, "contradicts the ledger"),
         ({"answer": "They sound sad, as if they were proud of the promotion."}, "contradicts the ledger"),
@@ -123,3 +125,56 @@ def test_feelings_are_found_as_words_and_not_under_negation():
 )
 def test_retold_words(said, told):
     assert retell(said) == told
+
+
+@pytest.mark.parametrize(
+    ("answer", "talk", "leak"),
+    [
+        ("They were born in the 1990s and liked the 80s.", "", False),
+        ("The shop is open 24/7.", "", False),
+        ("It costs $3.50.", "that is three fifty", False),
+        ("It costs $3.50.", "that is cheap", True),
+        ("The bus left at 8:50.", "the bus left at ten to nine", False),
+        ("The bus left at 8:45.", "the bus left at quarter to nine", False),
+        ("The bus left at 0:08.", "the bus left at ten to nine", True),
+        ("They paid 1,200 for it.", "", False),
+        ("They are 70% sure.", "", True),
+        ("It grew by 3.5 percent.", "it grew by three point five percent", False),
+        ("It rises at 2 s.", "", True),
+        ("It rises after 12 seconds.", "", True),
+        ("They ran it in 12 seconds.", "i ran it in twelve seconds", False),
+        ("They rate it 4 out of 5.", "", True),
+        ("The arousal of 3 people", "three people", True),
+        ("Page 12 of 20 is missing.", "", False),
+    ],
+)
+def test_figures_that_nobody_hears(answer, talk, leak):
+    assert figures(Candidate("What is it?", answer, "C", transcript=talk)) == ("leaks figures" if leak else None)
+
+
+def test_numbers_in_words():
+    assert {"2019", "25", "206", "1648", "92", "100"} <= numbers_said(
+        "twenty nineteen, twenty-five, two hundred and six, sixteen forty eight, ninety two, a hundred"
+    )
+
+
+def test_affect_contradicts_only_beyond_doubt():
+    def why(answer, **affect):
+        return judge(
+            Candidate("How does the speaker talk about the rent?", answer, "CE", ["angry"], transcript="the rent", affect=affect), skip=SMALL_MODEL_FILTERS
+        )
+
+    quiet = "They are angry and speak in a very quiet voice."
+    assert why(quiet, arousal=0.9) == "contradicts the ledger" and why(quiet, arousal=0.7) is None and why(quiet, arousal=None) is None
+    assert why("They are angry, and loud at first, then the voice is quiet.", arousal=0.9) is None  # it changes
+    assert why("They are angry and their tone is anything but confident.", dominance=0.1) is None
+
+
+def test_no_answer_takes_long():
+    """Patterns over very long text of a model that runs wild."""
+    for part in ("is the speaker ", "not sad, ", '"', "because they ", "twenty ", "1.", "how many of the "):
+        row = Candidate(f"How {part * 700}?", part * 700, "CE", ["sad"], "male", part * 700, language="en", speakers=1)
+        began = time.perf_counter()
+        for check in FILTERS.values():
+            check(row)
+        assert time.perf_counter() - began < 3, part

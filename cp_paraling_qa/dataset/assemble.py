@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from cp_paraling_qa import __version__
 from cp_paraling_qa.dataset.card import gather, render_card
 from cp_paraling_qa.dataset.metadata import MetadataOptions
-from cp_paraling_qa.dataset.splits import SplitOptions, divide
+from cp_paraling_qa.dataset.splits import SplitOptions, divide, whole_sets
 from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import DatasetError, StorageError
 from cp_paraling_qa.schema import features_metadata
@@ -67,7 +67,7 @@ def assemble(
     from cp_paraling_qa.dataset.builder import configs_for
 
     metadata, splits = metadata or MetadataOptions(), splits or SplitOptions()
-    records = check_clips(run_folder, "questions")
+    records = check_clips(run_folder, "written", "questions")
     manifest, clips_record, questions = records["manifest"], records["clips"], records["questions"]
     clips = clips_folder(run_folder)
     parts = [path.stem for path in parts_of(clips)]
@@ -83,7 +83,12 @@ def assemble(
         shutil.rmtree(out / WORKSHOP, ignore_errors=True)  # of a build with other options that was given up
         return record
 
-    facts = gather(run_folder, division, metadata)
+    sets = whole_sets(
+        (row["contrast_set"], division.split[row["clip_id"]], row["label"])
+        for row in read_rows(run_folder / "questions", ["clip_id", "label", "dropped", "contrast_set"])
+        if row["dropped"] is None
+    )
+    facts = gather(run_folder, division, metadata, sets)
     facts.reference_only = reference_only
     if questions["config"].get("llm") and not facts.written:
         failed = ", ".join(f"{count} × {reason}" for reason, count in questions["dropped"].items()) or "none was asked for"
@@ -94,7 +99,9 @@ def assemble(
         counts = {}
         for name in configs_for(asked=facts.asked, written=facts.written):
             options = {"run": str(run_folder), "roots": manifest["config"]["corpora"], "parts": parts, "division": division.split}
-            counts[name] = _write_config(name, options | {"metadata": metadata, "reference_only": reference_only}, digest(key, name), shop, workers)
+            counts[name] = _write_config(
+                name, options | {"metadata": metadata, "reference_only": reference_only, "sets": frozenset(sets)}, digest(key, name), shop, workers
+            )
             if progress is not None:
                 progress(name)
         hashed = _content_hash(shop / "data")

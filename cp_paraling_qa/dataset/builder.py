@@ -38,6 +38,7 @@ class VariantConfig(datasets.BuilderConfig):  # type: ignore[misc]
         division: clip_id → split.
         metadata: what the metadata block shows.
         reference_only: leave the audio's bytes out; its path and span stay.
+        sets: contrast sets that are whole within one split; rows of others lose that mark.
     """
 
     parts: list[str] = field(default_factory=list)
@@ -46,6 +47,7 @@ class VariantConfig(datasets.BuilderConfig):  # type: ignore[misc]
     division: dict[str, str] = field(default_factory=dict)
     metadata: MetadataOptions = field(default_factory=MetadataOptions)
     reference_only: bool = False
+    sets: frozenset[str] = frozenset()
 
     def schema(self) -> pa.Schema:
         """The columns of this configuration."""
@@ -118,6 +120,9 @@ class ContextualParalinguisticQA(datasets.ArrowBasedBuilder):  # type: ignore[mi
             "corpus": clip["corpus"],
             "language": clip["language"],
             "license": clip["license"],
+            "text_answerable": question["text_answerable"],
+            "contrast_set": question["contrast_set"] if question["contrast_set"] in self.config.sets else None,
+            "conflict": question["conflict"],
             "provenance": {
                 "generator": question["generator"],
                 "prompt_hash": question["prompt_hash"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -53,6 +54,11 @@ class CardFacts:
     restricted: dict[str, str]
     too_long: int
     condensed: dict[str, Any] | None
+    contrast: dict[str, int]
+    broken_sets: int
+    conflict: int
+    text_audit: dict[str, Any] | None
+    text_answerable: tuple[int, int]
     reference_only: bool = False
     configs: dict[str, dict[str, int]] = field(default_factory=dict)
     data: str = ""
@@ -113,8 +119,15 @@ class CardFacts:
         return told
 
 
-def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> CardFacts:
-    """Counts a run's clips and questions."""
+def gather(run_folder: Path, division: Division, metadata: MetadataOptions, sets: Collection[str]) -> CardFacts:
+    """Counts a run's clips and questions.
+
+    Args:
+        run_folder: RUN.
+        division: which clip is in which split.
+        metadata: what prompts show.
+        sets: contrast sets that are whole within one split.
+    """
     sides: dict[str, Side] = {}
     corpora: Counter[str] = Counter()
     licenses: set[str] = set()
@@ -139,7 +152,12 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
     types: dict[str, Counter[str]] = {}
     dropped: Counter[str] = Counter()
     generators: set[str] = set()
-    for question in read_rows(run_folder / "questions", ["clip_id", "kind", "type", "generator", "dropped"]):
+    whole: dict[str, str] = {}
+    broken: set[str] = set()
+    conflict = 0
+    answerable: Counter[bool] = Counter()
+    columns = ["clip_id", "kind", "type", "generator", "dropped", "text_answerable", "contrast_set", "conflict"]
+    for question in read_rows(run_folder / "questions", columns):
         if question["dropped"] is not None:
             dropped[question["dropped"]] += 1
             continue
@@ -148,6 +166,13 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         types.setdefault(question["type"], Counter())[split] += 1
         if question["kind"] in ("pqa", "cpqa"):
             generators.add(question["generator"])
+            conflict += question["conflict"] is True
+            if question["text_answerable"] is not None:
+                answerable[question["text_answerable"]] += 1
+        if (name := question["contrast_set"]) in sets:
+            whole[name] = split
+        elif name is not None:
+            broken.add(name)
     manifest, questions = read_record(run_folder / "manifest") or {}, read_record(run_folder / "questions") or {}
     return CardFacts(
         sides=sides,
@@ -173,6 +198,11 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions) -> C
         },
         too_long=too_long,
         condensed=read_record(run_folder / "condensed"),
+        contrast=dict(Counter(whole.values())),
+        broken_sets=len(broken),
+        conflict=conflict,
+        text_audit=questions.get("text_audit"),
+        text_answerable=(answerable[True], answerable.total()),
     )
 
 
@@ -187,7 +217,14 @@ def render_card(facts: CardFacts) -> str:
         """Text from a corpus as one line that cannot break a table or the YAML."""
         return " ".join(str(text).split()).replace("|", "/")
 
+    def share(found: Mapping[str, Any]) -> str:
+        """A share with its interval and how many it is of."""
+        if not found["n"]:
+            return "none"
+        return f"{found['share']:.2f} ({found['low']:.2f}–{found['high']:.2f}, n = {found['n']})"
+
     environment.filters["cell"] = cell
+    environment.filters["share"] = share
     values: dict[str, Any] = {
         name: getattr(facts, name) for name in (*facts.__dataclass_fields__, "written", "asked", "written_test", "size_category", "splits")
     }

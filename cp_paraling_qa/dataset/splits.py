@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cp_paraling_qa.errors import DatasetError, RecipeError
+from cp_paraling_qa.labels import canonical
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -204,3 +205,25 @@ def _order(group: Iterable[Mapping[str, Any]], seed: int) -> str:
         }
     )
     return hashlib.sha256(f"{seed} {names}".encode()).hexdigest()
+
+
+def whole_sets(rows: Iterable[tuple[str | None, str, str | None]]) -> set[str]:
+    """The contrast sets that are whole within one split: those of which at least two rows with different labels are left, all of them in the same split.
+
+    Args:
+        rows: contrast set (None for a row of none), split, and label of each row that is kept.
+
+    Returns:
+        the sets' ids; the mark of every other set has to go.
+
+    Example:
+        >>> sorted(whole_sets([("a", "train", "sad"), ("a", "train", "happy"), ("b", "train", "sad"), ("b", "test", "happy"), ("c", "train", "sad")]))
+        ['a']
+    """
+    splits: dict[str, set[str]] = defaultdict(set)
+    labels: dict[str, set[str]] = defaultdict(set)
+    for name, split, label in rows:
+        if name is not None:
+            splits[name].add(split)
+            labels[name].add(canonical(label or ""))
+    return {name for name, found in splits.items() if len(found) == 1 and len(labels[name] - {""}) > 1}

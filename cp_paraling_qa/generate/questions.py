@@ -1,110 +1,220 @@
-"""RUN/clips → RUN/questions: template questions of every clip, and LLM-written ones where an LLM is named."""
+"""RUN/clips → RUN/written → RUN/questions: template questions of every clip and LLM-written ones where an LLM is named, then the rules that hold over all of them.
+
+The LLM is asked live, or by the Batch API, which fills the cache of replies beforehand; what is written does not depend on which.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import functools
 import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from cp_paraling_qa.generate.filters import SMALL_MODEL_FILTERS
-from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions
+from cp_paraling_qa.embedded import EMBEDDED_MODEL
+from cp_paraling_qa.errors import RecipeError
+from cp_paraling_qa.generate.audit.endpoint import embedded_config
+from cp_paraling_qa.generate.audit.shortcut import TextShortcut
+from cp_paraling_qa.generate.options import MAX_TOKENS, TEMPERATURE, LLMOptions, QuestionOptions
 from cp_paraling_qa.generate.reuse import clips_of, llm_rows
-from cp_paraling_qa.generate.write import Options, QuestionWriter
+from cp_paraling_qa.generate.settle import SettleOptions, settle
+from cp_paraling_qa.generate.summary import Summary, summarise
+from cp_paraling_qa.generate.write import QuestionWriter
 from cp_paraling_qa.ledger import consensus, gender
 from cp_paraling_qa.llm import LLMConfig
-from cp_paraling_qa.stage import Outcome, Row, check_clips, clips_folder, finish, next_parts, read_rows, run, write_json
+from cp_paraling_qa.schema import Seconds
+from cp_paraling_qa.stage import Engine, Outcome, Row, check_clips, clips_folder, finish, next_parts, read_rows, run, write_json
 
-TAKEN, LIVE = "taken over from the dataset", "written live"
+if TYPE_CHECKING:
+    from cp_paraling_qa.llm_estimate import Estimate
+
+Told = Callable[[str], None]
+CACHE = Path("cache") / "replies.sqlite"
+BATCHES = Path("cache") / "batches"
 
 
 def make_questions(
     run_folder: Path,
     options: QuestionOptions,
-    llm: LLMOptions | str,
+    llm: LLMOptions | Literal["none"],
     *,
-    say: Callable[[str], None] = lambda text: None,
+    rules: SettleOptions | None = None,
+    text_llm: LLMOptions | None = None,
+    transport: Literal["live", "batch"] = "live",
+    poll: Seconds = 30.0,
+    engine: Engine | None = None,
+    say: Told = lambda text: None,
     progress: Callable[[int, Outcome], None] | None = None,
-    told: Callable[[str], None] | None = None,
-) -> dict[str, Any]:
-    """Writes the questions of every clip of a run.
+    told: Told | None = None,
+) -> tuple[dict[str, Any], Summary]:
+    """Writes the questions of every clip of a run, and settles which of them stay.
 
     Args:
         run_folder: RUN.
         options: which questions.
-        llm: who writes the contextual ones; "none" for nobody.
-        say: told who writes.
+        llm: who writes those that an LLM writes; "none" for nobody.
+        rules: that hold over all questions; None for the defaults.
+        text_llm: who answers the questions from the words alone; None for nobody, and no mark.
+        transport: live, or OpenAI's Batch API.
+        poll: seconds between two looks at a batch.
+        engine: see `stage.run`.
+        say: told who writes, and how batches stand.
         progress: see `stage.run`.
         told: called after every reply of the LLM with how it stands.
 
     Returns:
-        the stage's record, with `summary`: lines for the screen.
+        the record of RUN/questions, and what came of it for a person.
 
     Raises:
         LLMError: the endpoint cannot be used at all; finished parts and replies stay.
+        RecipeError: options that exclude each other.
     """
     clips = check_clips(run_folder)["clips"]
-    parts = next_parts(clips_folder(run_folder))
     settings = llm if isinstance(llm, LLMOptions) else None
-    reuse = _reused(run_folder, options) if settings is not None else {}
-    writer = _writer(options, settings, reuse, cache=run_folder / "cache" / "replies.sqlite", told=told)
-    if settings is not None:
-        say(f"  LLM: {writer.config['model']}{'' if settings.base_url is None else ' at ' + settings.base_url}")
+    if transport == "batch" and (settings is None or settings.base_url is None):
+        raise RecipeError("--transport batch needs an endpoint with OpenAI's Batch API: give --llm-base-url and --llm-model")
+    if engine is not None and settings is not None and (settings.base_url is None or settings.max_cost is not None or transport == "batch"):
+        raise RecipeError("--engine ray asks a live endpoint from every worker: it needs --llm-base-url, and takes neither --max-cost nor --transport batch")
+    writer, reuse = _writer(run_folder, options, settings, told, clips["rows_out"])
+    if settings is not None and writer.options.llm_kinds:
+        say(f"  LLM: {writer.config['model']}{'' if settings.base_url is None else ' at ' + settings.base_url}, {writer.style}")
+    if transport == "batch":
+        writer = _filled(run_folder, writer, say, poll)
+    folder = run_folder / "written"
     try:
-        outcome = run(writer, parts, run_folder / "questions", progress=progress)
+        outcome = run(writer, next_parts(clips_folder(run_folder)), folder, progress=progress, engine=engine)
+        settled_with = (writer.tally, getattr(writer._client, "stats", None))
     finally:
         writer.close()
-    record = finish(run_folder / "questions", "questions", {"questions": outcome}, writer.config | {"llm": writer.config.get("model")}, made_from=clips["key"])
-    record["summary"] = summary(run_folder, reuse, record["dropped"])
+    written = finish(folder, "written", {"written": outcome}, writer.config | {"llm": writer.config.get("model")}, made_from=clips["key"])
+    record = _settled(run_folder, written, rules or SettleOptions(seed=options.seed), text_llm, say, told)
+    summary = summarise(run_folder, record, reuse=set(reuse), seed=options.seed)
+    summary.spent(*settled_with)
+    record["summary"] = summary.lines()
     write_json(run_folder / "questions" / "_stage.json", record)
-    return record
+    return record, summary
 
 
-def _writer(
-    options: QuestionOptions, llm: LLMOptions | None, reuse: dict[str, list[Row]], *, cache: Path, told: Callable[[str], None] | None
-) -> QuestionWriter:
-    chosen: dict[str, Any] = {
-        "templates": options.templates,
-        "seed": options.seed,
-        "rounds": options.rounds,
-        "per_clip": options.per_clip if llm is not None else 0,
+def estimate_questions(run_folder: Path, options: QuestionOptions, llm: LLMOptions | Literal["none"]) -> Estimate:
+    """What the first round of requests will take, without sending one: a later round asks again only for what a filter dropped.
+
+    Raises:
+        RecipeError: no LLM is to write anything.
+    """
+    clips = check_clips(run_folder)["clips"]
+    if not isinstance(llm, LLMOptions) or not options.llm_kinds:
+        raise RecipeError("nothing is asked of an LLM: there is nothing to estimate")
+    from cp_paraling_qa.llm_estimate import estimate
+
+    writer, _ = _writer(run_folder, options, llm, None, clips["rows_out"])
+    config = writer.llm or LLMConfig(
+        "http://127.0.0.1/v1", "smollm2-135m-instruct", temperature=TEMPERATURE, max_tokens=MAX_TOKENS[writer.style], cache=writer.cache
+    )
+    return estimate(writer.requests(read_rows(clips_folder(run_folder))), dataclasses.replace(config, seed=options.seed))
+
+
+def endpoint(llm: LLMOptions, cache: Path, *, max_tokens: int) -> LLMConfig | None:
+    """How an endpoint is asked; None for the embedded model."""
+    if not llm.base_url or not llm.model:
+        return None
+    return LLMConfig(
+        llm.base_url,
+        llm.model,
+        temperature=TEMPERATURE if llm.temperature is None else llm.temperature,
+        max_tokens=llm.max_tokens or max_tokens,
+        concurrency=llm.concurrency,
+        timeout=llm.timeout,
+        attempts=llm.attempts,
+        cache=cache,
+        reply_format=llm.reply_format,
+        prices=llm.price,
+        max_cost=llm.max_cost,
+    )
+
+
+def _writer(run_folder: Path, options: QuestionOptions, llm: LLMOptions | None, told: Told | None, clips: int) -> tuple[QuestionWriter, dict[str, list[Row]]]:
+    """The stage, and the clips whose questions are taken over."""
+    if llm is None:
+        kinds = tuple(kind for kind in options.kinds if kind not in options.llm_kinds)
+        if not kinds:
+            raise RecipeError(f"{' and '.join(options.kinds)} are written by an LLM: give --llm-base-url and --llm-model, or leave --no-llm out")
+        return QuestionWriter(options.model_copy(update={"kinds": kinds}), told=told, total=clips), {}
+    if (llm.temperature is not None or llm.max_tokens is not None) and llm.base_url is None:
+        raise RecipeError("the embedded model is asked as it can be asked: temperature and max_tokens belong to an endpoint (--llm-base-url)")
+    reuse = _reused(run_folder, options)
+    cache = run_folder / CACHE
+    config = endpoint(llm, cache, max_tokens=MAX_TOKENS[options.style or "whole"])
+    return QuestionWriter(options, config, reuse=reuse, cache=cache, told=told, total=clips), reuse
+
+
+def _filled(run_folder: Path, writer: QuestionWriter, say: Told, poll: Seconds) -> QuestionWriter:
+    """The writer, with every reply that a batch could give in the cache."""
+    from cp_paraling_qa.llm_batch import CachedOnly, fill_cache
+
+    assert writer.llm is not None
+    folder = run_folder / BATCHES
+    folder.mkdir(parents=True, exist_ok=True)
+    config = dataclasses.replace(writer.llm, seed=writer.options.seed)
+
+    def ask(client: CachedOnly) -> None:
+        with contextlib.closing(_twin(writer, client)) as dry:
+            for part in next_parts(clips_folder(run_folder)):
+                dry(part.rows())
+
+    result = fill_cache(config, folder, ask, told=lambda text: say(f"  {text}"), poll=poll)
+    if result.stopped:
+        say(f"  {result.stopped}")
+    say(f"  batches: {result.batches} with {result.sent:,} requests, {result.good:,} good replies{'' if result.cost is None else f', {result.cost:.2f} USD'}")
+    return _twin(writer, functools.partial(CachedOnly, folder=folder))
+
+
+def _twin(writer: QuestionWriter, client: Any) -> QuestionWriter:
+    """The same stage, answered by something else."""
+    made = client if not isinstance(client, functools.partial) else None
+    return QuestionWriter(
+        writer.options,
+        writer.llm,
+        reuse=writer.reuse,
+        cache=writer.cache,
+        client=(lambda config: made) if made is not None else client,
+        told=writer.told if made is None else None,
+        total=writer.tally.total,
+    )
+
+
+def _settled(run_folder: Path, written: dict[str, Any], rules: SettleOptions, text_llm: LLMOptions | None, say: Told, told: Told | None) -> dict[str, Any]:
+    """RUN/written → RUN/questions; the record tells of both: which requests never became a row, and which rows went."""
+    audit, model = None, None
+    if text_llm is not None and writes(written):
+        cache = run_folder / CACHE
+        model = endpoint(text_llm, cache, max_tokens=0)
+        audit = TextShortcut(model or functools.partial(embedded_config, cache), name=None if model else EMBEDDED_MODEL, seed=rules.seed, told=told)
+        say(f"  from the words alone: {model.model if model else EMBEDDED_MODEL}{' at ' + model.base_url if model else ''}")
+    record = settle(
+        run_folder,
+        rules,
+        clips=clips_folder(run_folder),
+        made_from=written["key"],
+        config=written["config"],
+        shortcut=audit.tried if audit is not None else None,
+        shortcut_name=str(audit.config | {"model": model.model if model else EMBEDDED_MODEL}) if audit is not None else None,
+        told=told or (lambda text: None),
+    )
+    if audit is not None and audit.result:
+        record["text_audit"] = audit.result
+    return record | {
+        "dropped": written["dropped"],
+        "dropped_items": written["dropped_items"],
+        "retry": written["retry"] + record["retry"],
+        "seconds": record["seconds"] + written["seconds"],
     }
-    if llm is not None:
-        chosen |= {name: value for name, value in (("temperature", llm.temperature), ("max_tokens", llm.max_tokens)) if value is not None}
-    strict = options.strict if options.strict is not None else llm is not None and llm.base_url is None
-    if not strict:
-        chosen["skip_filters"] = SMALL_MODEL_FILTERS
-    endpoint = None
-    if llm is not None and llm.base_url and llm.model:
-        endpoint = LLMConfig(llm.base_url, llm.model, concurrency=llm.concurrency, timeout=llm.timeout, cache=cache)
-    return QuestionWriter(Options(**chosen), endpoint, reuse=reuse, cache=cache, told=told)
 
 
-def summary(run_folder: Path, reuse: dict[str, list[Row]], failed: dict[str, int]) -> list[str]:
-    """What came of it, for a person: kept and dropped by kind, where the LLM-written ones come from, and why others are missing."""
-    kept: Counter[str] = Counter()
-    dropped: Counter[str] = Counter()
-    clips: dict[str, set[str]] = defaultdict(set)
-    rows: Counter[str] = Counter()
-    every = [row["clip_id"] for row in read_rows(clips_folder(run_folder), ["clip_id"])]
-    asked = Counter(TAKEN if name in reuse else LIVE for name in every)
-    for row in read_rows(run_folder / "questions", ["clip_id", "kind", "dropped"]):
-        if row["dropped"] is not None:
-            dropped[row["dropped"]] += 1
-            continue
-        kept[row["kind"]] += 1
-        if row["kind"] in ("pqa", "cpqa"):
-            where = TAKEN if row["clip_id"] in reuse else LIVE
-            clips[where].add(row["clip_id"])
-            rows[where] += 1
-    lines = [f"{count} {kind} questions" for kind, count in sorted(kept.items())]
-    lines += [f"{rows[where]} LLM-written questions {where}, for {len(clips[where])} of {asked[where]} clips" for where in sorted(rows)]
-    if dropped:
-        lines.append("dropped: " + ", ".join(f"{count} × {reason}" for reason, count in dropped.most_common()))
-    if failed:
-        lines.append("no row: " + ", ".join(f"{count} × {reason}" for reason, count in failed.items()))
-    return lines
+def writes(record: Mapping[str, Any]) -> bool:
+    """Whether an LLM was to write any of a record's questions."""
+    return bool(record["config"].get("llm"))
 
 
 def _reused(run_folder: Path, options: QuestionOptions) -> dict[str, list[Row]]:
@@ -124,4 +234,4 @@ def _reused(run_folder: Path, options: QuestionOptions) -> dict[str, list[Row]]:
 
 def _fits(rows: list[Row], labels: tuple[str | None, str | None]) -> bool:
     """Whether rows of another dataset still say what this run's ledger says: labels may have been corrected since."""
-    return all(row["label"] is None or row["label"] in labels for row in rows)
+    return all(row["label"] is None or row["label"] in labels for row in rows if row["type"] not in ("DS", "CS"))

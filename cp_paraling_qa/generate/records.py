@@ -50,7 +50,7 @@ def question_row(clip: Mapping[str, Any], kind: str, type: str, question: str, a
         type: one of `schema.QUESTION_TYPES`.
         question: as it is asked.
         answer: as it is answered.
-        more: difficulty, label, evidence (field names), generator, prompt_hash, dropped.
+        more: difficulty, label, evidence (field names), generator, prompt_hash, dropped, text_answerable, contrast_set, conflict.
     """
     return Question(
         qa_id=qa_id(clip["clip_id"], question, answer),
@@ -65,4 +65,7 @@ def question_row(clip: Mapping[str, Any], kind: str, type: str, question: str, a
         generator=more["generator"],
         prompt_hash=more["prompt_hash"],
         dropped=more.get("dropped"),
+        text_answerable=more.get("text_answerable"),
+        contrast_set=more.get("contrast_set"),
+        conflict=more.get("conflict"),
     )

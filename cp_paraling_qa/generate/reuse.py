@@ -21,6 +21,8 @@ def llm_rows(dataset: Path) -> Iterator[Row]:
     for path in files:
         for row in read_part(path, ["id", "clip_id", "kind", "type", "difficulty", "question", "answer", "label", "provenance"]):
             made = row.pop("provenance")
+            if made["generator"] == "template" or made["generator"].startswith("contrast"):
+                continue  # no LLM wrote it: it is made anew where its clips are together again
             yield {
                 "qa_id": row.pop("id"),
                 **row,
@@ -28,6 +30,9 @@ def llm_rows(dataset: Path) -> Iterator[Row]:
                 "generator": made["generator"],
                 "prompt_hash": made["prompt_hash"],
                 "dropped": None,
+                "text_answerable": None,
+                "contrast_set": None,
+                "conflict": None,
             }
 
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from cp_paraling_qa.embed import Embedder
 from cp_paraling_qa.errors import JudgeError, MissingExtraError
+from cp_paraling_qa.feeling_words import WORDS
 from cp_paraling_qa.judge.claims import Mention, Reading, read
-from cp_paraling_qa.judge.lexicon import CODES, WORDS
+from cp_paraling_qa.judge.lexicon import CODES
 from cp_paraling_qa.judge.vocabulary import Vocabulary, tokens, vocabulary_for
 from cp_paraling_qa.labels import adjective
 

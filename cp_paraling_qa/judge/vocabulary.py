@@ -1,4 +1,4 @@
-"""The words of `lexicon`, seen from one label space: which word says which of its labels, inflected or misspelled."""
+"""The words of `feeling_words`, seen from one label space: which word says which of its labels, inflected or misspelled."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from cp_paraling_qa.judge.lexicon import CODES, GENDER, NUMBERS, SENTIMENTS, WORDS, forms
+from cp_paraling_qa.feeling_words import WORDS
+from cp_paraling_qa.judge.lexicon import CODES, GENDER, NUMBERS, SENTIMENTS, forms
 from cp_paraling_qa.judge.lexicon_typos import NOT_TYPOS, SPELLED
 from cp_paraling_qa.labels import SENTIMENT, canonical
 

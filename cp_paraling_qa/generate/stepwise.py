@@ -1,4 +1,4 @@
-"""Contextual paralinguistic questions, written by an LLM: one contract for each thing that can be asked, one question in each request.
+"""One question in each request: one contract for each thing that can be asked, for small models.
 
 The implicit method of arXiv 2508.07273 and 2505.13338 (their prompts are unknown; these are ours). The LLM reads what the ledger knows of a clip: the words, the emotion over time,
 affect and prosody in words, the speaker's gender. Whoever answers the question hears the clip and reads nothing: questions that assume text, labels or figures are filtered.
@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cp_paraling_qa.generate.contract import Contract
 from cp_paraling_qa.generate.filters import content_words
 from cp_paraling_qa.generate.retell import retell
+from cp_paraling_qa.generate.told import PERSON, EvidenceField, Told, feeling, speakers
 from cp_paraling_qa.labels import adjective, canonical
-from cp_paraling_qa.ledger import axis_mean, consensus, emotion_track, gender, prosody_words
+from cp_paraling_qa.ledger import axis_mean, emotion_track, gender, prosody_words
 from cp_paraling_qa.schema import AXES
 
-EvidenceField = Literal["emotion", "arousal", "valence", "dominance", "pitch", "loudness", "rate", "intonation", "gender", "text"]
 
-
-class ContextualQA(BaseModel):
+class OneQA(BaseModel):
     """One question with its answer.
 
     The schema asks for more than the parser insists on: lengths and fields are enforced where the server can, so that no reply is cut; where it cannot, a question
@@ -51,25 +50,40 @@ Begin the question with: {{ opening }}
 Begin the answer with: {{ answer_opening }}"""
 
 
+PQA_SYSTEM = """You write one question and one answer about the voice in a short recording: how it sounds, never what is said.
+Whoever answers hears the recording and reads nothing. Call the person "the speaker". Say what a listener hears, in plain words: no numbers, no labels, no written text.
+Never say I, my, we, our or you. First the topic, then the question, then an answer of one short sentence, then what the answer rests on."""
+
+PQA_USER = """Voice: {{ voice }}
+Speaker: {{ speaker }}
+Ask {{ ask }}
+Begin the question with: {{ opening }}
+Begin the answer with: {{ answer_opening }}"""
+
+
 @dataclass(frozen=True)
 class Task:
     """One thing to ask about.
 
     Args:
+        kind: pqa or cpqa.
         type: of the question, as CP-Bench names them.
         needs: the ledger field without which it cannot be asked.
+        weight: how often it is taken among the tasks of its type.
         openings: ways to begin the question.
     """
 
     name: str
+    kind: str
     type: str
     difficulty: str
     needs: str
+    weight: float
     ask: str
     openings: tuple[str, ...]
-    contract: Contract[ContextualQA]
+    contract: Contract[OneQA]
 
-    def messages(self, clip: Mapping[str, Any], opening: str, *, draw: int = 0, use_vad: bool = True) -> list[dict[str, str]]:
+    def messages(self, clip: Mapping[str, Any], opening: str, told: Told, *, draw: int = 0) -> list[dict[str, str]]:
         """The chat messages that ask this of a clip, with three of the worked examples.
 
         A small model follows the last example most: one of the clip's own feeling gives the best answers, but now and then its matter is taken over as well.
@@ -78,14 +92,14 @@ class Task:
         Args:
             clip: a clip row with a transcript.
             opening: one of `openings`.
+            told: which evidence the prompt holds.
             draw: which try this is, from 0.
-            use_vad: arousal, valence and dominance among what is told.
         """
-        feeling = canonical(consensus(clip["opinions"], "emotion") or "neutral")
-        own = [index for index, scene in enumerate(SCENES) if scene.feeling == feeling]
+        own_feeling = canonical(feeling(clip, told) or "neutral")
+        own = [index for index, scene in enumerate(SCENES) if scene.feeling == own_feeling]
         others = [index for index in range(len(SCENES)) if index not in own]
         shown = ([*others[:2], *own], [*own, *others[-2:]], others[1:4])[draw % 3]
-        return self.contract.messages(context(clip, self, opening, use_vad=use_vad), shown)
+        return self.contract.messages(context(clip, self, opening, told), shown)
 
 
 @dataclass(frozen=True)
@@ -109,12 +123,27 @@ SCENES = (
 )
 
 
-def _answer_opening(needs: str, feeling: str, speaker: str) -> str:
-    return f"They sound {feeling}" if needs == "emotion" else speaker.capitalize()
+COUNTS = ("One person", "Two people", "Three people", "Four people", "Five people", "Six people")
+
+
+def _answer_opening(needs: str, feeling: str, speaker: str, count: int = 1) -> str:
+    return {"emotion": f"They sound {feeling}", "gender": speaker.capitalize(), "text": "The speaker says", "speakers": COUNTS[min(count, len(COUNTS)) - 1]}[
+        needs
+    ]
 
 
 def _task(
-    name: str, type: str, difficulty: str, needs: str, ask: str, openings: tuple[str, ...], evidence: list[EvidenceField], examples: list[tuple[int, str, str]]
+    name: str,
+    type: str,
+    difficulty: str,
+    needs: str,
+    ask: str,
+    openings: tuple[str, ...],
+    evidence: list[EvidenceField],
+    examples: list[tuple[int, str, str]],
+    *,
+    kind: str = "cpqa",
+    weight: float = 1,
 ) -> Task:
     """A task with one worked example a scene, in the order of `SCENES`: (which opening, how the question goes on, the answer)."""
     shots = tuple(
@@ -127,11 +156,17 @@ def _task(
                 "opening": openings[opening],
                 "answer_opening": _answer_opening(needs, scene.feeling, scene.speaker),
             },
-            {"topic": scene.topic, "question": f"{openings[opening]} {rest}", "answer": answer, "evidence": evidence},
+            {
+                "topic": scene.topic if kind == "cpqa" else "the voice",
+                "question": f"{openings[opening]} {rest}".strip(),
+                "answer": answer,
+                "evidence": evidence,
+            },
         )
         for scene, (opening, rest, answer) in zip(SCENES, examples, strict=False)
     )
-    return Task(name, type, difficulty, needs, ask, openings, Contract(f"cpqa_{name}", 1, SYSTEM, USER, shots, ContextualQA))
+    prompt = (SYSTEM, USER) if kind == "cpqa" else (PQA_SYSTEM, PQA_USER)
+    return Task(name, kind, type, difficulty, needs, weight, ask, openings, Contract(f"{kind}_{name}", 2, *prompt, shots, OneQA))
 
 
 TASKS = {
@@ -153,6 +188,7 @@ TASKS = {
                 (1, "the footsteps in the cellar?", "They sound fearful, as if the footsteps could mean danger."),
                 (2, "Uncle Leo's cake?", "They sound surprised, as if the cake was the last thing they had expected."),
             ],
+            weight=5,
         ),
         _task(
             "reason",
@@ -174,6 +210,7 @@ TASKS = {
                 (1, "the footsteps in the cellar?", "They sound fearful, perhaps because they do not know what the footsteps mean."),
                 (2, "the cake?", "They sound surprised, perhaps because nobody had told them about the cake."),
             ],
+            weight=5,
         ),
         _task(
             "response",
@@ -209,6 +246,77 @@ TASKS = {
                 (1, "the cake?", "A man speaks about the cake."),
             ],
         ),
+        _task(
+            "content",
+            "C",
+            "simple",
+            "text",
+            "what the speaker says about the matter. The answer tells it in a few words.",
+            ("What does the speaker say about", "What is said about"),
+            ["text"],
+            [
+                (0, "the wedding?", "The speaker says that she is not coming to their wedding after all."),
+                (1, "the cousin's bakery?", "The speaker says that it opens again next week."),
+                (0, "the gate?", "The speaker says that somebody parked in front of it."),
+                (1, "the keys?", "The speaker says that they are on the shelf by the lamp."),
+                (0, "the footsteps?", "The speaker says that they can be heard in the cellar."),
+                (1, "the cake?", "The speaker says that Uncle Leo baked it himself."),
+            ],
+        ),
+        _task(
+            "tone",
+            "DE",
+            "simple",
+            "emotion",
+            "how the voice sounds. The answer names the feeling that the voice has and what makes it heard.",
+            ("What feeling does", "How does the speaker's voice", "Which mood can be heard"),
+            ["emotion"],
+            [
+                (0, "the voice carry?", "They sound sad, in a quiet and weary voice."),
+                (1, "come across?", "They sound happy, in a bright and lively voice."),
+                (2, "in the way the speaker talks?", "They sound angry, in a loud and hard voice."),
+                (0, "the speaker's voice give?", "They sound neutral, in an even and plain voice."),
+                (1, "strike a listener?", "They sound fearful, in a tense and shaky voice."),
+                (2, "in this voice?", "They sound surprised, in a voice that jumps up."),
+            ],
+            kind="pqa",
+        ),
+        _task(
+            "voice",
+            "DG",
+            "simple",
+            "gender",
+            "whether the voice is a man's or a woman's.",
+            ("Is it a man or a woman", "Does the voice belong to"),
+            ["gender"],
+            [
+                (0, "who is heard?", "A woman is heard."),
+                (1, "a man or a woman?", "A man is speaking."),
+                (0, "who speaks here?", "A man speaks here."),
+                (1, "a woman or a man?", "A woman is speaking."),
+                (0, "in this recording?", "A woman is heard in it."),
+                (1, "a man or to a woman?", "A man is speaking."),
+            ],
+            kind="pqa",
+        ),
+        _task(
+            "count",
+            "DS",
+            "simple",
+            "speakers",
+            "how many people are heard.",
+            ("How many people", "How many voices"),
+            ["speakers"],
+            [
+                (0, "are heard?", "One person is heard."),
+                (1, "can be heard?", "One person is speaking."),
+                (0, "speak in this recording?", "One person speaks."),
+                (1, "are there?", "One person is heard."),
+                (0, "take part?", "One person takes part."),
+                (1, "speak?", "One person is speaking."),
+            ],
+            kind="pqa",
+        ),
     )
 }
 
@@ -223,39 +331,38 @@ _AXIS_WORDS = {
 }
 
 
-def context(clip: Mapping[str, Any], task: Task, opening: str, *, use_vad: bool = True) -> dict[str, str]:
+def context(clip: Mapping[str, Any], task: Task, opening: str, told: Told) -> dict[str, str]:
     """What the prompt of a task says about a clip.
 
     Args:
-        clip: a clip row with a transcript.
+        clip: a clip row; one with a transcript where the task speaks of the matter.
         task: what to ask.
         opening: one of the task's.
-        use_vad: arousal, valence and dominance among it.
+        told: which evidence the prompt holds.
     """
-    who = {"female": "a woman", "male": "a man"}.get(gender(clip) or "", "unknown")
-    words = " ".join(clip["transcript"].split())
+    who = PERSON.get(gender(clip) or "", "unknown")
+    words = " ".join((clip["transcript"] or "").split())
     words = retell(words) if clip.get("language") in (None, "en") else words
-    feeling = adjective(consensus(clip["opinions"], "emotion") or "")
-    begin = _answer_opening(task.needs, feeling, who)
-    return {"words": words, "voice": voice(clip, use_vad=use_vad), "speaker": who, "ask": task.ask, "opening": opening, "answer_opening": begin}
+    begin = _answer_opening(task.needs, adjective(feeling(clip, told) or ""), who, speakers(clip) or 1)
+    return {"words": words, "voice": voice(clip, told), "speaker": who, "ask": task.ask, "opening": opening, "answer_opening": begin}
 
 
-def voice(clip: Mapping[str, Any], *, use_vad: bool = True) -> str:
+def voice(clip: Mapping[str, Any], told: Told) -> str:
     """The clip's voice in words: emotion over time, affect, measured prosody.
 
     Example:
         >>> from cp_paraling_qa.schema import opinion
         >>> said = [opinion("emotion", "angry", source="human"), opinion("arousal", score=0.9, source="human"), opinion("rate", "fast", source="model")]
-        >>> voice({"duration": 2.0, "opinions": said})
+        >>> voice({"duration": 2.0, "opinions": said}, Told())
         'angry; very high energy; rate fast'
     """
-    track = emotion_track(clip)
+    track = emotion_track(clip, sources=told.sources) if told.emotions else []
     if len(track) > 1:
         parts = [", then ".join(f"{adjective(label)} ({start:.1f}–{end:.1f} s)" for start, end, label in track)]
     else:
-        label = consensus(clip["opinions"], "emotion")
-        parts = [adjective(label) if label else "no one clear feeling"]
-    means = {axis: axis_mean(clip["opinions"], axis) for axis in AXES} if use_vad else {}
-    affect = [_AXIS_WORDS[axis][min(4, int(means[axis] * 5))] for axis in ("arousal", "valence", "dominance") if means.get(axis) is not None]  # type: ignore[operator]
+        label = feeling(clip, told)
+        parts = [adjective(label) if label else "no one clear feeling"] if told.emotions else []
+    means = {axis: axis_mean(clip["opinions"], axis, sources=told.sources) for axis in AXES} if told.vad else {}
+    affect = [_AXIS_WORDS[axis][min(4, int(score * 5))] for axis in ("arousal", "valence", "dominance") if (score := means.get(axis)) is not None]
     prosody = [f"{field} {words}" for field, words in prosody_words(clip).items()]
     return "; ".join([*parts, *([", ".join(affect)] if affect else []), *([", ".join(prosody)] if prosody else [])])
