@@ -7,7 +7,9 @@ can be named by its id or folder.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,24 @@ def bundled_model() -> Path | None:
         if (Path(folder) / "model" / "modules.json").is_file():
             return Path(folder) / "model"
     return None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Loading without the bar of its weights and without a warning about kernels that nobody asked for: what the user looks at is another bar."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    kernels = logging.getLogger("bitsandbytes")
+    level = kernels.level
+    transformers_logging.disable_progress_bar()
+    kernels.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        kernels.setLevel(level)
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 class SentenceEmbedder:
@@ -63,11 +83,12 @@ class SentenceEmbedder:
             source = self.model if self.model is not None else bundled_model()
             if source is None:
                 raise MissingExtraError(PACKAGE, "embedded", "matching answers to labels by meaning")
-            try:
-                from sentence_transformers import SentenceTransformer
-            except ImportError as error:
-                raise MissingExtraError("sentence-transformers", "embedded", "matching answers to labels by meaning") from error
-            self._loaded = SentenceTransformer(str(source), device=self.device)
+            with _quiet():
+                try:
+                    from sentence_transformers import SentenceTransformer
+                except ImportError as error:
+                    raise MissingExtraError("sentence-transformers", "embedded", "matching answers to labels by meaning") from error
+                self._loaded = SentenceTransformer(str(source), device=self.device)
         return self
 
     def __call__(self, texts: Sequence[str]) -> Vectors:

@@ -141,3 +141,33 @@ def test_rows_of_other_tools_need_no_id(tmp_path: Path) -> None:
         '{"prediction": "Sad.", "reference": "Sad.", "label": "sad"}\n{"id": 7, "prediction": "Sad.", "reference": "Sad.", "label": "sad"}\n'
     )
     assert score_file(tmp_path / "p.jsonl")["configs"][""]["accuracy"] == 1.0
+
+
+def test_contrast_sets_count_as_a_whole_and_marks_are_slices(tmp_path):
+    def row(name, said, label, **marks):
+        return {
+            "id": name,
+            "config": "implicit",
+            "type": "CE",
+            "prediction": f"They sound {said}.",
+            "reference": f"They sound {label}.",
+            "label": label,
+        } | marks
+
+    rows = [
+        row("a1", "sad", "sad", contrast_set="a", text_answerable=True),
+        row("a2", "angry", "angry", contrast_set="a", text_answerable=False, conflict=True),
+        row("b1", "sad", "sad", contrast_set="b", text_answerable=True),
+        row("b2", "sad", "angry", contrast_set="b", text_answerable=False),
+        row("c", "happy", "happy", text_answerable=None),
+    ]
+    path = tmp_path / "predictions.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    scores = score_file(path, embedder=None)["configs"]["implicit"]
+    assert scores["contrast_sets"] == {"n": 2, "right": 1, "accuracy": 0.5}  # set b has one wrong answer: the set is wrong
+    assert scores["accuracy"] == 0.8  # while four of five rows are right
+    assert {name: (part["n"], part["accuracy"]) for name, part in scores["marks"].items()} == {
+        "text_answerable": (2, 1.0),
+        "not text_answerable": (2, 0.5),
+        "conflict": (1, 1.0),
+    }

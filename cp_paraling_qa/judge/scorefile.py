@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-_TEXTS = ("config", "question", "prediction", "reference", "label", "type", "emotion")
+_TEXTS = ("config", "question", "prediction", "reference", "label", "type", "emotion", "contrast_set")
+_MARKS = {
+    "text_answerable": ("text_answerable", True),
+    "not text_answerable": ("text_answerable", False),
+    "conflict": ("conflict", True),
+}
+"""Slices by what a dataset marks its rows with: name → column and value."""
 _ORDER = ("baseline", "explicit", "implicit", "combined")
 FIGURES = (
     ("llm_judge", "judge 0–100", "coverage"),
@@ -141,10 +147,44 @@ def score_rows(
             found.setdefault(rows[i].get(key) or "", []).append(i)
         return found
 
+    def marks(at: Sequence[int]) -> dict[str, Any]:
+        found = {name: [i for i in at if rows[i].get(column) is value] for name, (column, value) in _MARKS.items()}
+        return {name: part(mine) for name, mine in found.items() if mine}
+
+    def whole(at: Sequence[int]) -> dict[str, Any]:
+        return contrast_scores([(rows[i].get("contrast_set"), truth[i], found.label if (found := matches[i]) else None) for i in at])
+
     groups = slices(range(len(rows)), "config")
     names = sorted(groups, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
-    configs = {name: part(groups[name]) | {"types": {kind: part(at) for kind, at in sorted(slices(groups[name], "type").items())}} for name in names}
+    configs = {
+        name: part(at := groups[name])
+        | {"types": {kind: part(mine) for kind, mine in sorted(slices(at, "type").items())}, "marks": marks(at), "contrast_sets": whole(at)}
+        for name in names
+    }
     return {"n": len(rows), "judge": _judge_name(judge, rubric), "label_spaces": spaces, "configs": configs}
+
+
+def contrast_scores(rows: Iterable[tuple[str | None, str | None, str | None]]) -> dict[str, Any]:
+    """Accuracy over contrast sets, each of which counts only as a whole: the same question about the same words in several feelings, every answer right.
+
+    After Gardner et al. 2020 (arXiv 2004.02709): whoever reads the words instead of hearing the voice gives one answer to a whole set, and gets none right.
+
+    Args:
+        rows: contrast set (None for a row of none), true label, and the label that the answer maps to (None where it maps to none, which is wrong).
+
+    Returns:
+        n (sets with at least two labelled rows), right (sets), accuracy (0 to 1; None without sets).
+
+    Example:
+        >>> contrast_scores([("a", "sad", "sad"), ("a", "angry", "angry"), ("b", "sad", "sad"), ("b", "angry", "sad"), (None, "sad", "sad")])
+        {'n': 2, 'right': 1, 'accuracy': 0.5}
+    """
+    sets: dict[str, list[bool]] = {}
+    for name, true, said in rows:
+        if name is not None and true is not None:
+            sets.setdefault(name, []).append(said == true)
+    whole = [all(answers) for answers in sets.values() if len(answers) > 1]
+    return {"n": len(whole), "right": sum(whole), "accuracy": sum(whole) / len(whole) if whole else None}
 
 
 def _judge_name(judge: Judge | None, rubric: Rubric) -> dict[str, Any] | None:
@@ -167,8 +207,8 @@ def score_file(path: str | Path, **options: Any) -> dict[str, Any]:
             as in `compute`.
 
     Returns:
-        JSON-able: n, judge (model, rubric, rubric_hash, or None), label_spaces, and configs: name → the keys of `compute`, and the same per question type
-        under `types`.
+        JSON-able: n, judge (model, rubric, rubric_hash, or None), label_spaces, and configs: name → the keys of `compute`, the same per question type under `types` and
+        per mark of the dataset under `marks` (text_answerable, not text_answerable, conflict), and `contrast_sets`, see `contrast_scores`.
 
     Raises:
         JudgeError: see `read_predictions` and `compute`.
@@ -209,8 +249,12 @@ def render(results: Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]],
         for config, scores in result["configs"].items():
             kinds = scores["types"]
             slices = [("all", scores), *kinds.items()] if len(kinds) > 1 else [(next(iter(kinds), "all") or "all", scores)]
+            slices += scores.get("marks", {}).items()
             for kind, part in slices:
                 first = kind == slices[0][0]
                 row = [config if first else "", kind or "–", str(part["n"]), *(_cell(part, key, coverage) for key, _, coverage in FIGURES)]
                 table.add_row(*([name if first else ""] if any(other for other, _ in named) else []), *row, style=None if first else "dim")
+            if (sets := scores.get("contrast_sets", {})).get("n"):
+                cells = ["" if key != "accuracy" else f"{sets['accuracy']:.3f} whole" for key, _, _ in FIGURES]
+                table.add_row(*([""] if any(other for other, _ in named) else []), "", "contrast sets", str(sets["n"]), *cells, style="dim")
     return table

@@ -20,6 +20,8 @@ from cp_paraling_qa.stage import write_json
 from cp_paraling_qa.training.rows import AudioSwapped, check_seconds, content_hash, load_rows, shuffled_audio
 
 COPIED = ("id", "clip_id", "config", "question", "prompt", "label", "type", "kind", "speaker_id", "corpus", "emotion")
+MARKS = ("text_answerable", "contrast_set", "conflict")
+"""Copied where a row has them."""
 """Columns that go into predictions.jsonl as they are; beside them `prediction`, and `reference`, which is the row's answer."""
 
 
@@ -312,6 +314,7 @@ def _finish(out: Path, rows: Any, answers: Mapping[int, str], count: int) -> Non
             for number in range(count):
                 row = columns[number]
                 line = {name: row.get(name) for name in COPIED} | {"prediction": answers[number], "reference": row["answer"]}
+                line |= {name: row[name] for name in MARKS if row.get(name) is not None}
                 if row.get("heard"):
                     line["heard"] = row["heard"]
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
