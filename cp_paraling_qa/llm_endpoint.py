@@ -10,12 +10,12 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from cp_paraling_qa.errors import LLMError
+from cp_paraling_qa.llm_access import address, redacted
 from cp_paraling_qa.llm_cost import Purse, most_cost
+from cp_paraling_qa.llm_dialect import Dialect, instead, refusal
 from cp_paraling_qa.llm_faults import RETRY_AFTER_MOST, Fault, retry_after, timed_out, unreachable
 from cp_paraling_qa.llm_types import ChatRequest, ClientStats, LLMConfig
 from cp_paraling_qa.llm_wire import MODES, Completion, Validate, read_completion, request_body, usage
@@ -27,22 +27,6 @@ logger = logging.getLogger("cp_paraling_qa.llm")
 
 PROBE_WAIT = 10.0
 """Seconds that rows wait for the probe, from its start. A server that takes longer for one reply is asked by all of them in the best way."""
-
-SHORTEST_KEY = 8
-"""Shorter ones are dummies ("x", "none") that stand in ordinary words: taking them out of replies would harm those and protect nothing."""
-
-FORMAT_WORDS = ("response_format", "json_schema", "json_object", "structured", "grammar", "guided", "schema")
-"""A 400 or 422 whose message has one of these, and names no other parameter, rejects the response format, not the request."""
-
-UNSUPPORTED = ("unsupported", "not support", "deprecated", "only the default")
-
-
-class Dialect(NamedTuple):
-    """How the endpoint is asked; the arguments of `request_body`."""
-
-    mode: str = MODES[0]
-    tokens_as: str = "max_tokens"
-    sends_temperature: bool = True
 
 
 class Rejected(Exception):
@@ -60,6 +44,9 @@ class Endpoint:
         config: the endpoint.
         key: the secret that is sent, and taken out of every text that comes back.
         stats: what is counted.
+
+    Raises:
+        LLMError: the address is none, or holds a secret.
     """
 
     def __init__(self, config: LLMConfig, key: str, stats: ClientStats) -> None:
@@ -68,7 +55,7 @@ class Endpoint:
         """Whether it has ever sent a completion."""
         self.dialect = Dialect(MODES[0] if config.reply_format == "auto" else config.reply_format)
         self.purse = Purse(config, stats)
-        self._key = key
+        self._key, self._address = key, address(config.base_url)
         self._sdk: openai.AsyncOpenAI | None = None
         self._format_known = config.reply_format != "auto"
         self._probe: asyncio.Event | None = None
@@ -83,10 +70,17 @@ class Endpoint:
         http = openai.DefaultAioHttpClient(
             timeout=self.config.timeout,
             limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most),
-            trust_env=not _is_loopback(self.config.base_url),  # a proxy has no business on the way to this machine
+            trust_env=not self._address.local,
         )
         # max_retries=0: retrying is the caller's, where a row's attempts are counted and the load is adapted.
-        self._sdk = openai.AsyncOpenAI(api_key=self._key or "none", base_url=self.config.base_url, max_retries=0, timeout=self.config.timeout, http_client=http)
+        self._sdk = openai.AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url=self._address.url,
+            default_query=self._address.query or None,
+            max_retries=0,
+            timeout=self.config.timeout,
+            http_client=http,
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -95,7 +89,7 @@ class Endpoint:
 
     def redact(self, text: str) -> str:
         """The text without the key: some servers quote it back."""
-        return text.replace(self._key, "***") if len(self._key) >= SHORTEST_KEY else text
+        return redacted(text, self._key)
 
     def _body(self, request: ChatRequest, dialect: Dialect) -> bytes:
         body = request_body(self.config, request, **dialect._asdict())
@@ -165,7 +159,10 @@ class Endpoint:
             # Neither the SDK's parameter transformation nor its model of the reply: they take twice the time of all the rest.
             async with asyncio.timeout(self.config.timeout):  # the SDK's own timeout is per read: a server that trickles would never end
                 response = await self._sdk.post("/chat/completions", content=body, cast_to=httpx2.Response)
-            payload = json.loads(response.content)
+            try:
+                payload = json.loads(response.content)
+            except (ValueError, RecursionError):  # a proxy's page, a login form
+                raise Fault("malformed response", f"no JSON: {self.redact(response.content[:400].decode(errors='replace'))[:200]}") from None
             tokens = usage(payload)
             self.stats.without_usage += tokens is None
             return payload
@@ -179,44 +176,30 @@ class Endpoint:
             if timed_out(error):
                 raise Fault("timeout", f"no reply within {self.config.timeout:g} s") from None
             raise Fault("connection lost", type(error.__cause__ or error).__name__) from None
-        except (openai.OpenAIError, ValueError, RecursionError) as error:
+        except (openai.OpenAIError, ValueError) as error:
             raise Fault("malformed response", self.redact(str(error))[:200]) from None
         finally:
             self.purse.settle(most, tokens, uncertain=uncertain)
 
     def _status_fault(self, error: openai.APIStatusError, dialect: Dialect, has_schema: bool) -> Exception:
         """What an HTTP status means: a fault of this attempt, another way of asking, or the end."""
-        status, told = error.status_code, self.redact(_told(error.body) or error.message)
-        message, model = told[:300], self.config.model
+        status, words, model = error.status_code, refusal(error.body), self.config.model
+        message = self.redact(words.message or error.message)[:300]
         where = f"{self.config.base_url} answered {status} ({message})"
-        if status in (401, 403):
+        if status == 401:
             return LLMError(f"{where}: set OPENAI_API_KEY to a key that may use the model {model}")
+        if status == 402 or (status == 429 and words.code == "insufficient_quota"):
+            return LLMError(f"{where}: the account behind OPENAI_API_KEY has no quota left")
         if status == 404:
             return LLMError(f"{where}: check --llm-model ({model}) and --llm-base-url, which usually ends in /v1")
-        if status == 429 and error.code == "insufficient_quota":
-            return LLMError(f"{where}: the account behind OPENAI_API_KEY has no quota left")
         if status in (408, 409, 425, 429) or status >= 500:
             wait = retry_after(error.response.headers)
             if wait is not None and wait > RETRY_AFTER_MOST:
                 return LLMError(f"{where} and asks to wait {wait:.0f} s: run again later; finished rows are kept")
             return Fault(f"HTTP {status}", message, throttled=status in (429, 503), wait=wait)
-        if status in (400, 422) and (instead := self._instead(dialect, str(error.param or ""), str(error.code or ""), told.lower(), has_schema)):
-            return Rejected(instead, message)
-        if self.answered:
-            return Fault(f"refused with HTTP {status}", message, transient=False, retry=False)  # one row that this server cannot take
-        return LLMError(f"{where}: check --llm-base-url, --llm-model ({model}) and the sampling options")
-
-    def _instead(self, dialect: Dialect, param: str, code: str, told: str, has_schema: bool) -> Dialect | None:
-        """The way of asking that a refusal leaves; None where it refuses something else."""
-        if dialect.tokens_as == "max_tokens" and ("max_completion_tokens" in told or (param == "max_tokens" and code == "unsupported_parameter")):
-            return dialect._replace(tokens_as="max_completion_tokens")
-        unsupported = code in ("unsupported_parameter", "unsupported_value") or any(word in told for word in UNSUPPORTED)
-        if dialect.sends_temperature and self.config.temperature != 1 and unsupported and (param == "temperature" or (not param and "temperature" in told)):
-            return dialect._replace(sends_temperature=False)
-        of_format = not param or any(word in param for word in FORMAT_WORDS)
-        if has_schema and self.config.reply_format == "auto" and dialect.mode != MODES[-1] and of_format and any(word in told for word in FORMAT_WORDS):
-            return dialect._replace(mode=MODES[MODES.index(dialect.mode) + 1])
-        return None
+        if status in (400, 422) and (other := instead(dialect, self.config, words, schema=has_schema)):
+            return Rejected(other, message)
+        return Fault(f"refused with HTTP {status}", message, transient=False, retry=False)
 
     def _adapt(self, used: Dialect, rejected: Rejected) -> None:
         """Ask in another way from now on; said once, however many requests were under way."""
@@ -231,26 +214,3 @@ class Endpoint:
                 logger.warning("%s rejects %s (%s): sending %s instead", self.config.base_url, was, rejected.told, now)
             else:
                 logger.warning("%s rejects temperature %g (%s): leaving it out", self.config.base_url, self.config.temperature, rejected.told)
-
-
-def _told(body: object) -> str:
-    """The words of an error body, without the request that some servers quote in it.
-
-    Example:
-        >>> _told({"detail": [{"loc": ["body", "response_format"], "msg": "Field not allowed", "input": {"schema": "..."}}]})
-        'body.response_format: Field not allowed'
-    """
-    if not isinstance(body, Mapping):
-        return body if isinstance(body, str) else ""
-    for name in ("message", "detail", "error"):
-        told = body.get(name)
-        if isinstance(told, str):
-            return told
-        if isinstance(told, list):
-            return "; ".join(f"{'.'.join(map(str, entry.get('loc', ())))}: {entry.get('msg', '')}" for entry in told if isinstance(entry, Mapping))
-    return ""
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 BACKOFF_FIRST = 0.25
-"""Seconds before the second try; each later wait doubles, with jitter, up to `BACKOFF_MOST`. Twelve tries then outlive an outage of about a minute."""
+"""Seconds before the second try; each later wait doubles, with jitter, up to `BACKOFF_MOST`. Twelve tries then outlive an outage of three quarters of a minute."""
 
 BACKOFF_MOST = 15.0
 
@@ -33,7 +33,6 @@ class Fault(Exception):
         wait: seconds that the server asks to wait, or None.
         prompt_tokens: read by the model for this useless reply, and paid for.
         completion_tokens: written by it.
-        text: what came, where a text came at all.
     """
 
     def __init__(
@@ -47,10 +46,10 @@ class Fault(Exception):
         wait: float | None = None,
         prompt_tokens: int = 0,
         completion_tokens: int = 0,
-        text: str | None = None,
     ) -> None:
         super().__init__(reason)
-        self.reason, self.detail, self.text = reason, detail, text
+        self.reason = reason
+        self.detail = detail.encode(errors="replace").decode()  # some servers cut a message in the middle of a character, which no file can hold
         self.transient, self.retry, self.throttled, self.wait = transient, retry, throttled, wait
         self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
 
@@ -58,6 +57,16 @@ class Fault(Exception):
 def backoff(tries: int) -> float:
     """Seconds to wait after the `tries`-th failed attempt, jittered by half so that rows that failed together do not come back together."""
     return float(min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (tries - 1)) * random.uniform(0.5, 1.0))
+
+
+def outage(attempts: int) -> float:
+    """Seconds that a row's attempts last at the least, if each fails at once: the jittered waits between them at their shortest.
+
+    Example:
+        >>> outage(1), outage(12)  # of the doubled waits 0.25 … 8 s six make 15.75 s, and five of 15 s make 75 s; half of all that
+        (0.0, 45.375)
+    """
+    return float(sum(min(BACKOFF_MOST, BACKOFF_FIRST * 2**at) for at in range(attempts - 1)) / 2)
 
 
 def retry_after(headers: Any) -> float | None:
@@ -81,7 +90,7 @@ def retry_after(headers: Any) -> float | None:
         pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -25,7 +25,10 @@ def secret_in(url: str) -> str | None:
         >>> secret_in("http://me:pw@host/v1"), secret_in("https://host/v1?api-key=x"), secret_in("https://host/v1?api-version=2026-01-01")
         ('a password', 'api-key', None)
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address at all
+        return "a password" if "@" in url else None
     if "@" in parts.netloc:
         return "a password"
     return next((name for name, _ in parse_qsl(parts.query, keep_blank_values=True) if any(word in name.lower() for word in _KEY_WORDS)), None)
@@ -79,7 +82,7 @@ class LLMConfig:
         max_cost: USD that the client may spend at the most; needs `prices`.
 
     Raises:
-        LLMError: no such reply format, or a `max_cost` that is negative or has no prices.
+        LLMError: no such reply format, a `max_cost` that is negative or has no prices, or a number that nothing can be asked with.
     """
 
     base_url: str
@@ -99,6 +102,11 @@ class LLMConfig:
     def __post_init__(self) -> None:
         if self.reply_format not in REPLY_FORMATS:
             raise LLMError(f"no reply format is called {self.reply_format!r}: use one of {', '.join(REPLY_FORMATS)}")
+        for name, least in (("concurrency", 1), ("attempts", 1), ("max_tokens", 1)):
+            if not getattr(self, name) >= least:
+                raise LLMError(f"{name} is {getattr(self, name)}: it must be {least} or more")
+        if not self.timeout > 0:
+            raise LLMError(f"timeout is {self.timeout} s: it must be more than 0")
         if self.max_cost is not None and self.prices is None:
             raise LLMError("a maximum cost needs prices: give the price of a million input and a million output tokens in USD")
         if self.max_cost is not None and not self.max_cost >= 0:

@@ -147,7 +147,7 @@ def read_completion(
     text: str | None = None
 
     def fail(reason: str, detail: str = "", *, transient: bool = False) -> NoReturn:
-        raise Fault(reason, detail, transient=transient, prompt_tokens=read, completion_tokens=written, text=text) from None
+        raise Fault(reason, detail, transient=transient, prompt_tokens=read, completion_tokens=written) from None
 
     choices = payload.get("choices") if isinstance(payload, Mapping) else None
     if not isinstance(choices, list):
@@ -172,6 +172,8 @@ def read_completion(
     try:
         if request.schema is not None:
             text = json_in(text, any_value=mode != "text")
+            if "\\ud" in text.lower():  # half a character may be escaped; its value could be written nowhere
+                json.dumps(json.loads(text), ensure_ascii=False).encode()
     except LookupError:
         fail("not JSON", text[:200])
     except ValueError as error:

@@ -281,6 +281,24 @@ def test_ways_of_asking_that_a_server_refuses_are_left(server, config, tmp_path)
     assert len(server.batches) == 4  # known from the first on
 
 
+def test_a_refused_format_is_understood_in_every_shape_of_an_error(server, config, tmp_path):
+    """As FastAPI says it and as Google does; the live client reads both as well."""
+    bodies = [
+        {"detail": [{"loc": ["body", "response_format"], "msg": "Extra inputs are not permitted"}]},
+        [{"error": {"message": "response_format is unknown"}}],
+    ]
+    for name, body in zip("ab", bodies, strict=True):
+        server.answer = lambda asked, body=body: Result(status=422, body=body) if "response_format" in asked else Result()
+        requests = [ChatRequest(request.messages, SCHEMA, "reply", sample=ord(name), key=request.key) for request in asking(2)]
+        result, replies = fill(config, tmp_path / name, requests)
+        assert [reply.error for reply in replies] == [None, None] and result.failed == {"asked otherwise": 4}  # to JSON mode, then to text
+
+
+def test_a_query_of_the_address_goes_with_every_call(server, config, tmp_path):
+    result, _ = fill(LLMConfig(**{**vars(config), "base_url": config.base_url + "?api-version=preview"}), tmp_path / "b", asking(1))
+    assert result.good == 1 and set(server.seen) >= {"POST /v1/files", "POST /v1/batches"}
+
+
 def test_an_endpoint_that_refuses_everything_is_an_error_and_leaves_no_failures(server, config, tmp_path):
     server.answer = lambda body: Result("The model `test` does not exist", status=404, code="model_not_found")
     with pytest.raises(LLMError, match=r"refused every request of batch batch_2 \(The model `test` does not exist\)"):

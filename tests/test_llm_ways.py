@@ -159,10 +159,18 @@ def test_refused_format_in_a_list_of_details_is_understood(server):
     assert reply.text == GOOD and client.mode == "text"
 
 
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_refused_format_in_googles_list_of_errors_is_understood(server, wrapped):
+    error = {"error": {"code": 400, "message": "response_format is not supported for this model", "status": "INVALID_ARGUMENT"}}
+    server.script = lambda body: Reply(status=400, raw=json.dumps([error] if wrapped else error).encode()) if "response_format" in body else Reply(GOOD)
+    [reply], client = ask(server)
+    assert reply.text == GOOD and client.mode == "text"
+
+
 def test_two_different_objects_in_plain_text_are_no_answer(server):
     server.script = [Reply(f'{GOOD} or rather {{"answer": "no"}}')]
     [reply], _ = ask(server, reply_format="text")
-    assert (reply.text, reply.error, reply.attempts) == (None, "unusable reply", 4)
+    assert (reply.text, reply.error, reply.attempts) == (None, "unusable reply", 12)
 
 
 # -- what the caller's own functions do wrong, and leaving early ---------------------------------------------------------------------------------------------

@@ -135,6 +135,12 @@ def reject(text):
         (completion(None), "empty reply", "", False),
         (completion(None, refusal="I will not, KEY"), "empty reply", "I will not, ***", False),
         (completion('{"answer": "\ud83d"}'), "malformed response", "half a character in the text", True),
+        (
+            completion('{"answer": "\\ud83d"}'),  # escaped, as JSON allows; no file can hold what it means
+            "unusable reply",
+            "'utf-8' codec can't encode character '\\ud83d' in position 12: surrogates not allowed: {\"answer\": \"\\ud83d\"}",
+            False,
+        ),
         (completion("Sorry, KEY"), "not JSON", "Sorry, ***", False),
         (completion('{"answer": 1} {"answer": 2}'), "unusable reply", 'two different JSON objects: {"answer": 1} {"answer": 2}', False),
         (completion('{"answer": "KEY"}'), "unusable reply", 'bad {"answer": "***"}', False),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cp_paraling_qa.errors import StorageError
-from cp_paraling_qa.llm_endpoint import Dialect
+from cp_paraling_qa.llm_dialect import Dialect
 from cp_paraling_qa.llm_types import ChatRequest, LLMConfig
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 from cp_paraling_qa.errors import StorageError
 from cp_paraling_qa.llm_batch.book import Book
 from cp_paraling_qa.llm_cost import BYTES_PER_TOKEN_LEAST, TOKENS_AROUND
-from cp_paraling_qa.llm_endpoint import Dialect
+from cp_paraling_qa.llm_dialect import Dialect
 from cp_paraling_qa.llm_types import ChatRequest, LLMConfig
 from cp_paraling_qa.llm_wire import request_body
 from cp_paraling_qa.stage import whole_file, write_json

@@ -11,10 +11,10 @@ from typing import Any
 from cp_paraling_qa.llm_batch.book import Book
 from cp_paraling_qa.llm_batch.files import BatchFile
 from cp_paraling_qa.llm_cache import CachedReply, ReplyCache
-from cp_paraling_qa.llm_endpoint import FORMAT_WORDS, UNSUPPORTED, Dialect
+from cp_paraling_qa.llm_dialect import Dialect, instead, refusal
 from cp_paraling_qa.llm_faults import Fault
 from cp_paraling_qa.llm_types import ChatRequest, LLMConfig
-from cp_paraling_qa.llm_wire import MODES, Validate, read_completion, usage
+from cp_paraling_qa.llm_wire import Validate, read_completion, usage
 
 ASKED_OTHERWISE = "asked otherwise"
 """Counts requests that go into the next batch because the server wants to be asked in another way."""
@@ -125,8 +125,8 @@ class Intake:
         if status == 200:
             check = self.validate.get(request.schema_name) if isinstance(self.validate, Mapping) else self.validate
             return CachedReply(*read_completion(body, request, self.config, self.file.dialect.mode, check, self.redact))
-        error = _error(body)
-        said = self.redact(str(error.get("message") or ""))[:300]
+        error = refusal(body)
+        said = self.redact(error.message or json.dumps(body))[:300]
         if status in (400, 422):
             other = instead(self.file.dialect, self.config, error, schema=request.schema is not None)
             if other is not None:
@@ -141,33 +141,6 @@ class _AskOtherwiseError(Exception):
     """The request was refused for the way of asking alone."""
 
 
-def instead(dialect: Dialect, config: LLMConfig, error: Mapping[str, Any], *, schema: bool) -> Dialect | None:
-    """The way of asking that a refusal (400 or 422) leaves; None where it refuses something else.
-
-    Args:
-        dialect: the way that was refused.
-        config: whether the reply format may change.
-        error: message, param and code, as far as there are any.
-        schema: whether the request has one.
-
-    Example:
-        >>> error = {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "param": "max_tokens"}
-        >>> instead(Dialect(), LLMConfig("http://127.0.0.1/v1", "any"), error, schema=True).tokens_as
-        'max_completion_tokens'
-    """
-    said, param, code = (str(error.get(name) or "") for name in ("message", "param", "code"))
-    said = said.lower()
-    if dialect.tokens_as == "max_tokens" and ("max_completion_tokens" in said or (param == "max_tokens" and code == "unsupported_parameter")):
-        return dialect._replace(tokens_as="max_completion_tokens")
-    unsupported = code in ("unsupported_parameter", "unsupported_value") or any(word in said for word in UNSUPPORTED)
-    if dialect.sends_temperature and config.temperature != 1 and unsupported and (param == "temperature" or (not param and "temperature" in said)):
-        return dialect._replace(sends_temperature=False)
-    of_format = not param or any(word in param for word in FORMAT_WORDS)
-    if schema and config.reply_format == "auto" and dialect.mode != MODES[-1] and of_format and any(word in said for word in FORMAT_WORDS):
-        return dialect._replace(mode=MODES[MODES.index(dialect.mode) + 1])
-    return None
-
-
 def _key(line: Any) -> bytes | None:
     """The key of the request that a line belongs to."""
     name = line.get("custom_id") if isinstance(line, Mapping) else None
@@ -175,9 +148,3 @@ def _key(line: Any) -> bytes | None:
         return bytes.fromhex(name) if isinstance(name, str) else None
     except ValueError:
         return None
-
-
-def _error(body: Any) -> Mapping[str, Any]:
-    """What an error body says: message, param, code."""
-    error = body.get("error", body) if isinstance(body, Mapping) else body
-    return error if isinstance(error, Mapping) else {"message": error if isinstance(error, str) else json.dumps(body)[:300]}

@@ -6,19 +6,17 @@ Creating a batch is the one call that costs money, so it is never repeated blind
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
 from cp_paraling_qa.errors import LLMError
+from cp_paraling_qa.llm_access import address, api_key, redacted
 from cp_paraling_qa.llm_batch.files import URL, BatchFile
-from cp_paraling_qa.llm_endpoint import SHORTEST_KEY
 from cp_paraling_qa.llm_faults import RETRY_AFTER_MOST, backoff, retry_after, timed_out, unreachable
-from cp_paraling_qa.llm_types import LLMConfig, secret_in
+from cp_paraling_qa.llm_types import LLMConfig
 from cp_paraling_qa.schema import Seconds
 
 if TYPE_CHECKING:
@@ -50,17 +48,11 @@ class BatchServer:
         import openai
 
         self.config = config
-        self._key = os.environ.get("OPENAI_API_KEY", "").strip()
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise LLMError("OPENAI_API_KEY holds characters that no key has: set it again, without spaces, quotes and line breaks")
-        if found := secret_in(config.base_url):
-            raise LLMError(f"the address of the LLM endpoint holds {found}: leave it out; the key comes from OPENAI_API_KEY")
-        parts = urlsplit(config.base_url)
-        if parts.scheme not in ("http", "https"):
-            raise LLMError(f"{config.base_url!r} is no http address: pass --llm-base-url with http:// or https://, up to and with /v1")
-        here = parts.hostname == "localhost" or (parts.hostname or "").startswith("127.") or parts.hostname == "::1"
-        http = openai.DefaultHttpxClient(timeout=config.timeout, trust_env=not here)  # a proxy has no business on the way to this machine
-        self._sdk = openai.OpenAI(api_key=self._key or "none", base_url=config.base_url, max_retries=0, timeout=config.timeout, http_client=http)
+        self._key, to = api_key(), address(config.base_url)
+        http = openai.DefaultHttpxClient(timeout=config.timeout, trust_env=not to.local)
+        self._sdk = openai.OpenAI(
+            api_key=self._key or "none", base_url=to.url, default_query=to.query or None, max_retries=0, timeout=config.timeout, http_client=http
+        )
         self._answered = False
 
     def close(self) -> None:
@@ -69,7 +61,7 @@ class BatchServer:
 
     def redact(self, text: str) -> str:
         """The text without the key: some servers quote it back."""
-        return text.replace(self._key, "***") if len(self._key) >= SHORTEST_KEY else text
+        return redacted(text, self._key)
 
     def upload(self, path: Path, name: str) -> str:
         """Send a file under this name and wait until it can be used. Its id."""
@@ -197,7 +189,7 @@ class BatchServer:
                 told = "connection refused" if unreachable(error) else "timeout" if timed_out(error) else "connection lost"
                 if told == "connection refused" and not self._answered and tries + 1 >= REFUSED_LIMIT:
                     raise LLMError(f"nothing answers at {where}: start the server there, or pass another --llm-base-url") from None
-            except (openai.OpenAIError, ValueError, AttributeError, TypeError) as error:  # the SDK hands malformed bodies on
+            except (openai.OpenAIError, ValueError, AttributeError, TypeError, RecursionError) as error:  # the SDK hands malformed bodies on
                 told = f"malformed response ({self.redact(str(error))[:100]})"
             tries += 1
             if tries >= self.config.attempts * patience:
@@ -222,7 +214,7 @@ class BatchServer:
             raise LLMError(
                 f"{where}: this server has no Batch API, or it is elsewhere: pass --transport live, or check --llm-base-url, which usually ends in /v1"
             ) from None
-        if status == 429 and error.code == "insufficient_quota":
+        if status == 402 or (status == 429 and error.code == "insufficient_quota"):
             raise LLMError(f"{where}: the account behind OPENAI_API_KEY has no quota left") from None
         if status in (408, 409, 425, 429) or status >= 500:
             wait = retry_after(error.response.headers)
