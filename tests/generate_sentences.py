@@ -403,6 +403,16 @@ MORE_GOOD: tuple[tuple[Any, ...], ...] = (
     ("C", "Which of the two dates does the speaker prefer for the meeting?", "They prefer the 14th of May.", "neutral", "female", "the fourteenth of may would be better than the second of june", None),
     ("C", "How old is the speaker's grandmother?", "She is 92 years old.", "neutral", "female", "my grandmother is ninety two", None),
     ("C", "How much did the speaker pay for the bike?", "They paid $3,500 for it.", "neutral", "female", "three and a half thousand dollars for a bike", None),
+    ("CE", "How does the speaker sound when saying that the soup is cold again?", "He sounds disgusted, spitting the words out.", "disgust", "male", "the soup is cold again", 1),
+    ("CE", "How could a listener best respond to the fact that the soup is cold again?", "He sounds disgusted, so an offer of another dish would help.", "disgust", "male", "the soup is cold again", 1),
+    ("CG", "Is it a man or a woman who says that the soup is cold again?", "It is a man who says it.", "disgust", "male", "the soup is cold again", 1),
+    ("CE", "How could the driver best calm the speaker in this situation?", "He sounds furious, so driving steadily would help most.", "angry", "male", "now drive just drive", 1),
+    ("CE", "What should the other person do, given how the speaker sounds?", "She sounds terrified, so they should stay with her and keep calm.", "fearful", "female", "did you hear that in the attic", 1),
+    ("CE", "How does the voice belie the cheerful words?", "It is flat and sarcastic, so the cheerful words are anything but.", "sarcastic", "male", "best day ever", 1),
+    ("CE", "How does the voice go against the congratulations?", "Despite the cheerful words, she sounds sad and tired.", "sad", "female", "congratulations to everyone", 1),
+    ("CE", "How does the guest feel now about the camera?", "She is amused about it, where the host had expected anger.", "amused", "female", "i forgot the camera at the top", 2),
+    ("CE", "Would the jury hear anger in the plea?", "No, the plea is firm but neutral, without any anger.", "neutral", "male", "i ask the jury to believe in the evidence", 1),
+    ("CE", "How does the speaker sound when ordering everybody out?", "She sounds angry, assertive and very sure of it.", "angry", "female", "everybody out now", 1),
 )  # fmt: skip
 """Each with a clip of its own: (type, question, answer, emotion or several, gender, transcript, number of speakers)."""
 
@@ -434,6 +444,10 @@ MORE_BAD: tuple[tuple[Any, ...], ...] = (
     ("CE", "How does the speaker feel about the delay?", "The timestamps show that they get angry late.", "angry", "male", "the delay", None, METADATA),
     ("CE", "How does the speaker feel about the delay?", "El hablante está muy enojado por el retraso del tren.", "angry", "male", "the delay", None, LANGUAGE),
     ("CE", "How does the speaker feel about the delay?", "The speaker feels about the delay.", "angry", "male", "the delay", None, "answer repeats the question"),
+    ("C", "What follows from the fact that the soup is cold again?", "Somebody should warm it up.", "disgust", "male", "the soup is cold again", 1, "copies the words"),
+    ("CE", "Is it so that the soup is cold again?", "Yes, he sounds disgusted.", "disgust", "male", "the soup is cold again", 1, "copies the words"),
+    ("CG", "Is the man who speaks to the jury a man or a woman?", "It is a man who speaks.", "neutral", "male", "i ask the jury to believe in the evidence", 1, GENDER),
+    ("CE", "What does the voice say about the parrots?", "The parrots are loud, so the voice is not sad anymore; it is lively and cheerful.", "sad", "male", "the parrots are on the roof", 1, LEDGER),
     ("CE", "Tell me how the speaker feels about the delay.", "They are angry.", "angry", "male", "the delay", None, NO_QUESTION),
 )  # fmt: skip
 """Likewise, with the reason last."""

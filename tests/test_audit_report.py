@@ -166,6 +166,68 @@ def test_contrast_sets_count_as_a_whole_only():
     assert report["sizes"] == {3: 1} and report["broken"] == {"one row only": 1, "in several splits": 1, "different words": 1, "one answer only": 1}
 
 
+def test_what_stands_out_comes_first_the_worst_before_the_rest(tmp_path):
+    """40 questions that name their label, of 20 speakers; train and test share every speaker but no clip; one contrast set of one row; every answer of 8 words."""
+    rows = []
+    for n in range(40):
+        label = ("sad", "happy")[n // 2 % 2]
+        question = f"Why does the speaker sound {label}, of all moods?"
+        more = {"label": label, "emotion": label, "question": question, "answer": f"They sound {label}, as if the door was closed."}
+        rows.append(qa(n, speaker_id=f"s{n // 2}", split=("train", "test")[n % 2], contrast_set="lonely" if n == 0 else None, **more))
+    report = audit(lines(tmp_path / "rows.jsonl", rows), embedder=None)
+    found = [(one["what"], round(one["excess"], 3)) for one in report["findings"]]
+    assert found == [
+        ("contrast sets that are not whole (one row only)", 1.0),
+        ("speakers of test that train has too", 1.0),
+        # 40 of 40 right, 20 of 40 by a constant answer; half of the questions may ask why; that they name the feeling is no fault of a question for the reason
+        ("labels of CE that a bag of words tells from the question alone", 0.5),
+        ("questions that ask why the speaker sounds so", 0.5),
+        ("questions: repeat for the speaker", 0.45),  # the second row of each speaker, 20 of 40, less the 5 % that may
+    ]
+    text = shown(report)
+    assert text.index("What to look at first") < text.index("Labels: what a constant answer scores") and "splits.by: speaker" in text
+
+
+def test_nothing_stands_out_of_a_few_sound_rows(tmp_path):
+    report = audit(lines(tmp_path / "rows.jsonl", [qa(n, **({"label": "happy"} if n % 2 else {})) for n in range(4)]), embedder=None)
+    assert report["findings"] == [] and "Nothing stands out" in shown(report)
+
+
+def test_one_more_question_for_the_reason_counts_whatever_its_words_and_the_order(tmp_path):
+    """Of three in a clip two are one too many; the clip of another row has its first."""
+    asked = ["Why does the speaker sound sad about the door?", "What makes the speaker so sad?", "What lies behind the sorrow in the speaker's voice?"]
+    rows = [qa(n, clip_id="c0", question=question) for n, question in enumerate(asked)] + [qa(3, question=asked[0])]
+    for order in (rows, rows[::-1]):
+        report = audit(lines(tmp_path / "rows.jsonl", order), embedder=None)["filters"]
+        entry = next(entry for entry in report["by_filter"] if entry["filter"] == "paraphrase")
+        assert (entry["hits"], entry["n"]) == (2, 4)
+
+
+def test_an_id_that_is_a_clips_does_not_make_one_question_of_several(tmp_path):
+    rows = [{"id": "clip 1", "transcript": "The door.", "question": q, "answer": a} for q, a in (("How?", "Sad."), ("Who?", "A man."), ("How?", "Sad."))]
+    with ChatServer() as server:
+        server.script = lambda request: Reply(
+            json.dumps({"answer": "Sad."} if "Words" in request["messages"][-1]["content"] else {"explanation": "", "same": False})
+        )
+        report = audit(lines(tmp_path / "rows.jsonl", rows), llm=LLMConfig(server.base_url, "constant"), embedder=None)["text_shortcut"]
+    assert (report["rows"], report["asked"], report["right"]["hits"]) == (3, 2, 1)
+
+
+def test_the_order_of_the_rows_changes_nothing(tmp_path):
+    """Levels of frequency, of labels and of questions, included."""
+    feelings = ("sad", "happy", "angry", "fearful")
+    rows = [
+        qa(n, label=feelings[n % 4], question=f"How does the speaker feel about the {('door', 'gate')[n % 2]}?", type=("CE", "DE")[n % 2]) for n in range(24)
+    ]
+    reports = [audit(lines(tmp_path / "rows.jsonl", order), embedder=None) for order in (rows, rows[::-1], rows[7:] + rows[:7])]
+    assert json.dumps(reports[0]) == json.dumps(reports[1]) == json.dumps(reports[2])
+
+
+def test_a_long_text_does_not_fill_the_screen(tmp_path):
+    report = audit(lines(tmp_path / "rows.jsonl", [qa(0, question="x " * 50_000 + "?")]), embedder=None)
+    assert len(shown(report)) < 20_000
+
+
 def words_alone(column, rows):
     one = WordsAlone(column)
     for n, row in enumerate(rows):

@@ -156,3 +156,18 @@ def test_a_damaged_file_is_named(tmp_path):
     whole.write_bytes(whole.read_bytes()[:-100])
     with pytest.raises(DatasetError, match="whole.parquet"):
         DatasetRows(whole)
+
+
+def test_long_cells_ragged_rows_and_other_encodings_of_a_csv(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "question,answer\n" + "How " * 50_000 + "?,So.,left,over\nWhy?\n", encoding="utf-8"
+    )  # a cell of 200 kB, cells without a column, a cell too few
+    rows = DatasetRows(path)
+    assert [len(row["question"]) for row in rows] == [200_001] and rows.skipped == {"no answer": 1} and rows.columns == {"question", "answer"}
+    path.write_text("wer,was\na,b,c\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match="no column question and no column answer .there are was, wer"):
+        DatasetRows(path)
+    path.write_bytes("question,answer\nWas fühlt er?,Ärger.\n".encode("latin-1"))
+    with pytest.raises(DatasetError, match="not in UTF-8"):
+        DatasetRows(path)

@@ -120,6 +120,8 @@ def test_sides_without_a_name():
         ("They speak of the garden.", ["sad"], True),
         ("They sound furious.", [], True),
         ("They sound proud of it.", ["sad"], False),
+        ("They sound firm and angry.", ["angry"], True),
+        ("They sound firm.", ["fearful"], False),
     ],
 )
 def test_fit_with_the_labels(text, emotions, fit):

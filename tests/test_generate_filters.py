@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from cp_paraling_qa.generate import whole
 from cp_paraling_qa.generate.feelings import agree, claims, feelings
 from cp_paraling_qa.generate.figures import figures, numbers_said
 from cp_paraling_qa.generate.filters import FILTERS, SMALL_MODEL_FILTERS, Candidate, judge
@@ -38,6 +39,7 @@ def test_good_row_is_kept():
         ({"question": "How does the speaker feel about the promotion " + "and the promotion " * 11 + "?"}, "too long"),
         ({"answer": "Sad."}, "too short"),
         ({"answer": "They sound sad, as if they had not been told about the prom"}, "answer breaks off"),
+        ({"answer": "They sound sad, as if they had not been told,."}, "answer breaks off"),  # the writer sets a full stop where there is none
         ({"answer": "They sound sad about [topic]."}, "placeholder"),
         ({"question": "How does the speaker feel about the matter of the promotion?"}, "placeholder"),
         ({"answer": "They sound sad, with an arousal of 0.71."}, "leaks figures"),
@@ -94,10 +96,27 @@ def test_row_that_only_looks_bad_is_kept(change):
         ("Is it a man or a woman who talks about the promotion?", "A man talks about the promotion.", "contradicts the ledger"),
         ("Is it a man or a woman who talks about the promotion?", "It is the boss.", "answer names no gender"),
         ("Does a woman talk about the promotion?", "A woman does.", "names the gender it asks for"),
+        ("Whose voice talks about the promotion, a man's or a woman's?", "It is a woman's.", None),
     ],
 )
 def test_questions_of_gender(question, answer, reason):
     assert judge(dataclasses.replace(GOOD, type="CG", names_feeling=False, question=question, answer=answer)) == reason
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "reason"),
+    [
+        ("Is it a man or a woman whose plot was given away?", "A woman is heard telling it.", "parrots the prompt"),
+        ("For how long had the speaker kept the plot?", "For eleven years.", "parrots the prompt"),
+        ("What may the speaker want to do next?", "She sounds sad and would like to have the allotment back.", "parrots the prompt"),
+        ("How does the speaker feel about the plot of the film?", "She sounds sad, as it was about her.", None),  # a word of the example, about the clip
+        ("How does the speaker sound?", "She sounds sad.", None),
+    ],
+)
+def test_an_example_of_the_prompt_is_no_question_about_the_clip(question, answer, reason):
+    """Whatever the model: what it tells is not in the recording."""
+    row = Candidate(question, answer, "CE", ["sad"], "female", "That film made me cry.", prompt_words=whole.PROMPT_WORDS)
+    assert judge(row, skip=SMALL_MODEL_FILTERS) == reason
 
 
 def test_filters_can_be_switched_off():

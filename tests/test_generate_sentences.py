@@ -53,4 +53,8 @@ def test_each_filter_that_large_models_need_drops_something():
     for *given, _ in BAD:
         row = candidate(*given)
         needed |= {name for name, check in FILTERS.items() if name not in SMALL_MODEL_FILTERS and check(row)}
-    assert set(FILTERS) - set(SMALL_MODEL_FILTERS) - needed == {"repeated", "paraphrase"}  # those look at earlier questions: AGAIN
+    assert set(FILTERS) - set(SMALL_MODEL_FILTERS) - needed == {
+        "repeated",
+        "paraphrase",
+        "example",
+    }  # which look at earlier questions (AGAIN), and at the prompt

@@ -2,6 +2,8 @@
 
 import itertools
 
+import pytest
+
 from cp_paraling_qa.dataset.splits import whole_sets
 from cp_paraling_qa.generate.records import qa_id
 from cp_paraling_qa.generate.settle.contrast import Spoken, contrast_sets
@@ -116,3 +118,21 @@ def test_sets_that_are_whole():
 def test_a_matter_that_nobody_spoke_of_is_not_spread():
     (found,) = sets([spoken(0, "sad"), spoken(1, "happy")], [item(0, "How does the speaker feel about the wealthy neighbours?", "They sound sad.")])
     assert found[1].question in CONTRAST
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How does the trembling voice reflect how the speaker feels about the kids?",
+        "What emotion makes the voice shake when talking about the kids?",
+        "What emotion does the hesitation convey about the kids?",
+        "What feeling does the speaker try to hide about the kids?",
+        "How does the speaker feel about being ignored by the kids?",
+        "How do the kids feel by the door?",
+        "How does a listener feel on hearing about the kids?",
+    ],
+)
+def test_what_holds_of_one_recording_alone_is_asked_of_no_other(question):
+    """The model heard one voice tremble, and made the ignoring up: the set gets a wording of ours."""
+    (found,) = sets([spoken(1, "sad"), spoken(2, "happy")], [item(1, question)])
+    assert {member.question for member in found.values()} <= set(CONTRAST) and len(found) == 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from cp_paraling_qa.feeling_words import WORDS
 from cp_paraling_qa.generate.candidate import Candidate
 from cp_paraling_qa.generate.feeling_clauses import unquoted
 from cp_paraling_qa.generate.feelings import agree, feelings, fits, heard, polarities, same, words_of
@@ -48,10 +49,12 @@ _ASKS_REASON = re.compile(
 )
 
 _GENDER = {
-    "female": frozenset(words_of("woman women woman's female females girl girls girl's lady ladies lady's feminine womanly")),
-    "male": frozenset(words_of("man men man's male males boy boys boy's gentleman gentlemen guy guys masculine manly")),
+    sex: frozenset(form for word in WORDS[sex,].split() if not word.endswith("?") and word != "fellow" for form in (word, f"{word}'s"))
+    for sex in ("female", "male")
 }
-_PRONOUN = {"female": frozenset(words_of("she her hers herself she's")), "male": frozenset(words_of("he him his himself he's"))}
+_THE_ONE = re.compile(r"\b(?:is|does|has|was|did) (?:the|this|that) (?P<noun>man|woman|boy|girl|lady|gentleman|guy)\b(?! or\b)(?=.* or )", re.IGNORECASE)
+"""Of two genders to choose from, one is given away: "Is the man who speaks a man or a woman?"."""
+_PRONOUN = {sex: frozenset(form for word in WORDS[sex,].split() if word.endswith("?") for form in (word[:-1], f"{word[:-1]}'s")) for sex in ("female", "male")}
 _OF_SOMEBODY_ELSE = re.compile(
     r"\b(?:to|with|about|of|for|at|from|by|like|than|against|another|towards?|meet|meets|met|blames?|calls?|thanks?|asks?) (?:(?:a|an|the|his|her|their|another|some|this|that|other|one|old|young)\s+){0,3}"
     r"(?:women|woman|female|girl|girls|lady|ladies|man|men|male|boy|boys|gentleman|guy|guys)(?:'s)?\b(?! (?:voice|speaker))",
@@ -158,9 +161,9 @@ def _choice(question: str, found: set[str]) -> bool:
 def _names_gender(c: Candidate) -> bool:
     words = set(words_of(unquoted(c.question)))
     nouns = {sex for sex, known in _GENDER.items() if known & words}
-    if len(nouns) == 1:
-        return True
     said = set(words_of(c.transcript))
+    if len(nouns) == 1 or any(set(words_of(match["noun"])) - said for match in _THE_ONE.finditer(unquoted(c.question))):
+        return True
     pronouns = {sex for sex, known in _PRONOUN.items() if known & words and not known & said}
     return len(pronouns) == 1
 

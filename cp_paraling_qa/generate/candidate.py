@@ -15,7 +15,7 @@ class Candidate:
     Args:
         question: as written.
         answer: as written.
-        type: of `schema.QUESTION_TYPES`.
+        type: of `schema.QUESTION_TYPES`; empty where nobody knows.
         emotions: the clip's consensus, and every label of its track.
         gender: female, male or None.
         transcript: the spoken words.

@@ -28,6 +28,9 @@ _SO = re.compile(
     r"|\b(?:speaker's|their|his|her|the|this|such|of) (?:\w+ )?(?:emotions?|mood|feelings?|emotional state|emotional response|reaction|tone(?! (?:change|shift|rise|fall|drop|become|turn)))\b",
     re.IGNORECASE,
 )
+_ASKS_OF_VOICE = re.compile(
+    r"\b(?:what|which|how|why|who|whose|or)\b.*\b(?:voices?|tone|sounds?|sounding|feels?|feelings?|emotions?|mood|speakers?|man|woman|male|female|respond|reply|heard|hears|listener)\b"
+)
 _STAND = frozenset(
     words_of(
         "a an the is are was were be do does did to of in on at for with and or that this it they them their he she his her him its speaker speaker's so as just very"
@@ -51,9 +54,15 @@ def plain(text: str) -> list[str]:
 
 
 def copied(c: Candidate) -> str | None:
-    """The question is not the spoken words with a question mark, and does not tell them in full, or many in a row, but in quotation marks."""
+    """The question is not the spoken words with a question mark, and does not tell them in full, or many in a row, but in quotation marks.
+
+    A few words may stand within a longer question about the voice: no question about the matter of a short sentence does without them.
+    """
     said, asked = words_of(c.transcript), words_of(unquoted(c.question))
-    if len(said) >= 4 and (f" {' '.join(said)} " in f" {' '.join(asked)} " or (set(asked) <= set(said) and len(said) <= 2 * len(asked))):
+    if len(said) >= 4 and set(asked) <= set(said) and len(said) <= 2 * len(asked):
+        return "copies the words"
+    before, told, after = f" {' '.join(asked)} ".partition(f" {' '.join(said)} ")
+    if len(said) >= 4 and told and (c.type == "C" or not _ASKS_OF_VOICE.search(f"{before} {after}")):
         return "copies the words"
     runs = {tuple(said[at : at + _LONG_QUOTE]) for at in range(len(said) - _LONG_QUOTE + 1)}
     return "copies the words" if any(tuple(asked[at : at + _LONG_QUOTE]) in runs for at in range(len(asked) - _LONG_QUOTE + 1)) else None
@@ -80,6 +89,13 @@ def parrots(c: Candidate) -> str | None:
     """Nothing is taken over from the worked examples of the prompt."""
     own = content_words(c.transcript)
     return "parrots the prompt" if (content_words(c.question) | content_words(c.answer)) & (c.prompt_words - own) else None
+
+
+def example(c: Candidate) -> str | None:
+    """Neither question nor answer is about a worked example of the prompt instead of the clip: it has a word of the examples and none of the talk."""
+    said = content_words(c.transcript)
+    texts = (content_words(text) for text in (c.question, c.answer))
+    return "parrots the prompt" if said and any(words & (c.prompt_words - said) and not words & said for words in texts) else None
 
 
 def repeated(c: Candidate) -> str | None:

@@ -56,14 +56,14 @@ _OTHERS = _set(
     "boss manager friend friends mother mom mum father dad parents wife husband partner brother brothers sister sisters son sons daughter daughters child children kid kids baby colleague "
     "colleagues coworker coworkers customer customers client clients neighbour neighbours neighbor neighbors teacher student students class audience crowd listener listeners "
     "people others other everyone everybody someone somebody anyone nobody family aunt uncle cousin grandmother grandfather landlord tenant guests driver officer doctor nurse patient "
-    "patients team dog cat animal interviewer roommate girlfriend boyfriend fans voters staff employees bride groom"
+    "patients team dog dogs cat cats animal animals interviewer roommate girlfriend boyfriend fans voters staff employees bride groom"
 )
 _THINGS = _set("words message content story news wording text line lines film movie song book day situation weather ending subject topic letter lyrics it this")
 _WORDS = _set("words message content wording text line lines lyrics")
 _REPORT = _set(
     "say says said saying claim claims claimed claiming tell tells told telling mention mentions mentioned mentioning describe describes describing recall recalls recalling admit admits "
     "admitting insist insists insisting explain explains explaining state states stating declare declares declaring assure assures announce announces announcing wonder wonders write writes "
-    "hear hears imagine imagines think thinks believe believes"
+    "hear hears imagine imagines think thinks believe believes expect expects expected expecting anticipate anticipates anticipated"
 )
 _REPORT_ABOUT = _set("talk talks talked talking speak speaks spoke speaking complain complains complaining ask asks asking word words story question")
 _PRETEND = _set("pretend pretends pretending pretended feign feigns feigning fake fakes faking faked")
@@ -103,7 +103,8 @@ _PERSON = re.compile(r"\b(?:i|i'm|i've|you|we|my|me|your|our|us)\b", re.IGNORECA
 _SAYS = re.compile(r"\b(?:say|says|said|saying|words?|phrase|line|asks?|repeats?|shouts?|whispers?|exclaims?)\W*(?:\w+\W+){0,2}$", re.IGNORECASE)
 _IDIOM = re.compile(
     r"\b(?:happy|glad|pleased|delighted) to (?:help|assist|oblige|confirm|answer)\b|\bcould(?:n't| not) be (?=\w+er\b)|\bfor fear of\b|\bto (?:no one|nobody)'s surprise\b"
-    r"|\bas far as [^,.;]{1,60} (?:is|are) concerned\b|\b(?:mentions?|no|little) surprise\b|\b(?:scared|frightened) (?:off|away)\b|\bmood (?:ring|lighting)\b|\bfor (?:crying|pity's|heaven's)\b|\banger management\b",
+    r"|\bas far as [^,.;]{1,60} (?:is|are) concerned\b|\b(?:mentions?|no|little) surprise\b|\b(?:scared|frightened) (?:off|away)\b|\bmood (?:ring|lighting)\b|\bfor (?:crying|pity's|heaven's)\b|\banger management\b"
+    r"|\bcalm (?:(?:the|this) (?:speaker|person|woman|man|caller|driver|situation|voice)|him|her|them|things|somebody|someone)\b|\bcalm(?= \w+ down\b)",
     re.IGNORECASE,
 )
 
@@ -210,7 +211,7 @@ def _of_something_else(s: _Sentence, start: int, end: int, phrase: tuple[str, ..
     """Happy birthday; her mother's anger; the boss is furious; because Maria was sad; the words are cheerful."""
     before, after = s.words[start - 1] if start else "", s.words[end] if end < len(s.words) else ""
     noun = phrase[-1] in _NOUNS or bool(_NOUN.search(phrase[-1]))
-    if noun and after in _NOUN_FOLLOWERS:
+    if (noun and after in _NOUN_FOLLOWERS) or (after in _WORDS and link is None):  # "despite the cheerful words"
         return True
     plain = after.isalpha() and after not in _FUNCTION and not after.endswith(("ing", "ly")) and after not in _SPEAKER_NOUNS and end not in s.of_feeling
     described = (
@@ -303,6 +304,8 @@ def _wished(s: _Sentence, start: int, link: int | None) -> bool:
     ):  # "if it were said in a calm voice"
         return True
     if _PRETEND & set(clause) or {"would", "should", "wishes", "wish", "hoped", "hopes", "hope"} & set(clause[:4]):
+        return True
+    if s.words[start - 1 : start] in (["keep"], ["stay"], ["remain"]) and {"should", "could", "might", "would", "help", "helps", "best"} & set(clause):
         return True
     if link is not None and link > 0 and s.words[link - 1] == "to":
         return not (link > 1 and s.words[link - 2] in _set("seems appears seem appear seemed appeared likely said come comes"))

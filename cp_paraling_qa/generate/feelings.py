@@ -40,6 +40,9 @@ NEAR: tuple[frozenset[str], ...] = tuple(
 )
 """Feelings that do not contradict each other."""
 
+FIRM = frozenset({"angry", "frustrated", "contempt", "disgust", "neutral", "calm", "excited", "encouraging"})
+"""Feelings beside which somebody may sound assertive: "firm" says how sure of themselves they are, and little of what they feel."""
+
 SAME: tuple[frozenset[str], ...] = (frozenset({"fearful", "anxious"}), frozenset({"anxious", "concerned"}))
 """Feelings that everyday words do not tell apart: "worried", "nervous"."""
 
@@ -135,7 +138,7 @@ def fits(text: str, emotions: Iterable[str], *, mixed: bool = False, heard_only:
 
 
 def _fits(name: Named, labels: list[str], sentiments: set[str]) -> bool:
-    if name.label in SENTIMENT and any(agree(name.label, label) for label in labels):
+    if name.label in SENTIMENT and any(agree(name.label, label) or (name.label == "assertive" and label in FIRM) for label in labels):
         return True
     if name.label in SENTIMENT and name.role != SIDE:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from cp_paraling_qa.generate.against_ledger import contradicts, gives_away, no_feeling, no_gender
 from cp_paraling_qa.generate.candidate import Candidate, Filter, content_words
-from cp_paraling_qa.generate.echoes import copied, echoes_question, general, off_topic, paraphrase, parrots, repeated
+from cp_paraling_qa.generate.echoes import copied, echoes_question, example, general, off_topic, paraphrase, parrots, repeated
 from cp_paraling_qa.generate.figures import figures
 from cp_paraling_qa.generate.wording import (
     babbles,
@@ -50,6 +50,7 @@ FILTERS: dict[str, Filter] = {
         no_gender,
         copied,
         general,
+        example,
         off_topic,
         parrots,
         babbles,

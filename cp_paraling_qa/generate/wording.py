@@ -29,7 +29,7 @@ _ASKING = re.compile(
 )
 _CLAUSE = re.compile(
     r"\babout (?:(?:the|their|his|her|a|an|someone's) \w+(?: (?!who|that|which)\w+)?|it|someone) (?:is|are|was|were|will|has|have|had)\b"
-    r"|\babout (?:they|he|she) \w+|'s\?$",
+    r"|\babout (?:they|he|she) \w+|(?<!\bman)(?<!woman)(?<!female)(?<!\bmale)'s\?$",
     re.IGNORECASE,
 )
 _PLACEHOLDER = re.compile(
@@ -106,7 +106,7 @@ def clause(c: Candidate) -> str | None:
 
 def length(c: Candidate) -> str | None:
     """Within `QUESTION_WORDS` and `ANSWER_WORDS`; where the script sets no blanks, one and a half signs count as a word."""
-    shortest = 1 if c.type in ("DE", "DG", "DS") or (c.type == "C" and c.answer[-1:] in ".!。！") else ANSWER_WORDS[0]
+    shortest = 1 if c.type in ("DE", "DG", "DS", "") or (c.type == "C" and c.answer[-1:] in ".!。！") else ANSWER_WORDS[0]
     for text, (fewest, most) in ((c.question, QUESTION_WORDS), (c.answer, (shortest, ANSWER_WORDS[1]))):
         signs = len(_UNSPACED.findall(text))
         words = len(_UNSPACED.sub(" ", text).split()) if not signs else signs / _SIGNS_OF_A_WORD + len(re.findall(r"[a-zA-Z]+", text))
@@ -117,7 +117,8 @@ def length(c: Candidate) -> str | None:
 
 def broken_off(c: Candidate) -> str | None:
     """An answer ends with its sentence, not with the space it was given."""
-    return None if c.answer.rstrip("\"'”’»」』) ")[-1:] in tuple(".!。！।॥።។") else "answer breaks off"
+    whole = c.answer.rstrip("\"'”’»」』) ")
+    return None if whole[-1:] in tuple(".!。！।॥።។۔") and whole[-2:-1] not in (*",;:–—-",) else "answer breaks off"
 
 
 def placeholder(c: Candidate) -> str | None:

@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from typing import Any, ClassVar
 
-from cp_paraling_qa.generate.audit.intervals import share
+from cp_paraling_qa.generate.audit.intervals import ranked, share
 from cp_paraling_qa.generate.audit.sources import Row
 
 
@@ -31,9 +31,9 @@ class LabelBalance:
         found = {}
         for kind in sorted({*self._labels, *self._without}):
             labels, n = self._labels[kind], self._labels[kind].total()
-            label, hits = labels.most_common(1)[0] if labels else (None, 0)
+            label, hits = next(iter(ranked(labels, 1).items()), (None, 0))
             found[kind] = {
-                "labels": dict(labels.most_common()),
+                "labels": ranked(labels),
                 "majority": {"label": label} | share(hits, n),
                 "chance": 1 / len(labels) if labels else None,
                 "without_label": self._without[kind],
@@ -94,7 +94,10 @@ class AnswerLength:
             within = sum(one.squares for one in labels.values())
             free = total - len(labels)
             f = between / (len(labels) - 1) / (within / free) if within > 1e-12 and free > 0 else None
-            words = {label: {"n": one.n, "mean": one.mean, "interval": one.interval()} for label, one in sorted(labels.items(), key=lambda item: -item[1].mean)}
+            words = {
+                label: {"n": one.n, "mean": one.mean, "interval": one.interval()}
+                for label, one in sorted(labels.items(), key=lambda item: (-round(item[1].mean, 9), item[0]))
+            }
             rows.append(
                 {
                     "type": kind,

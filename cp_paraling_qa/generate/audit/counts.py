@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Protocol
 
 from cp_paraling_qa.generate.audit.control import spoken
-from cp_paraling_qa.generate.audit.intervals import share
+from cp_paraling_qa.generate.audit.intervals import ranked, share
 from cp_paraling_qa.generate.audit.sources import Row
 from cp_paraling_qa.generate.settle.likeness import plain_words
 from cp_paraling_qa.labels import canonical
@@ -60,7 +60,7 @@ class Overview:
             "clips": len(each) or None,
             "speakers": len(self._speakers) or None,
             "questions_per_clip": per_clip,
-            **{f"by_{name}": dict(counts.most_common()) for name, counts in self._by.items() if counts},
+            **{f"by_{name}": ranked(counts) for name, counts in self._by.items() if counts},
             "cells": [{"type": t, "kind": k, "difficulty": d, "n": n} for (t, k, d), n in sorted(self._cells.items())],
         }
 
@@ -87,7 +87,7 @@ class Evidence:
         return {
             "names_evidence": share(self._named, self._rows),
             "names_voice": share(self._voice, self._rows),
-            "fields": {name: share(n, self._rows) for name, n in self._fields.most_common()},
+            "fields": {name: share(n, self._rows) for name, n in ranked(self._fields).items()},
         }
 
 
@@ -140,7 +140,7 @@ class Contrast:
             "whole": share(len(whole), len(self._sets)),
             "rows_in_whole_sets": share(sum(map(len, whole)), self._rows),
             "sizes": dict(sorted(Counter(map(len, whole)).items())),
-            "broken": dict(broken.most_common()),
+            "broken": ranked(broken),
         }
 
 

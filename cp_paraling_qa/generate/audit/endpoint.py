@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from cp_paraling_qa.embedded import EMBEDDED_MODEL, embedded_config
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.generate.audit.shortcut import EndpointFactory
 from cp_paraling_qa.llm import LLMConfig
-
-
-@contextmanager
-def embedded_config(cache: Path | None = None) -> Iterator[LLMConfig]:
-    """The embedded LLM's address, while the `with` block lasts; it answers one request at a time."""
-    from cp_paraling_qa.embedded import embedded_llm
-
-    with embedded_llm() as server:
-        yield LLMConfig(server.base_url, server.model, concurrency=1, timeout=300.0, cache=cache)
 
 
 def text_model(
@@ -44,7 +34,5 @@ def text_model(
     if base_url is not None and model is not None:
         return LLMConfig(base_url, model, concurrency=concurrency, timeout=timeout, cache=cache), model
     if embedded:
-        from cp_paraling_qa.embedded import EMBEDDED_MODEL
-
         return partial(embedded_config, cache), EMBEDDED_MODEL
     return None, None

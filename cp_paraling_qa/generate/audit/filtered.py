@@ -6,9 +6,10 @@ import dataclasses
 from collections import Counter, defaultdict
 from typing import Any, ClassVar
 
-from cp_paraling_qa.generate.audit.intervals import not_possible, share
+from cp_paraling_qa.generate.audit.intervals import not_possible, ranked, share
 from cp_paraling_qa.generate.audit.repeated import MADE
 from cp_paraling_qa.generate.audit.sources import Row
+from cp_paraling_qa.generate.echoes import asks_why_so
 from cp_paraling_qa.generate.filters import FILTERS, SMALL_MODEL_FILTERS, Candidate
 from cp_paraling_qa.generate.settle.likeness import plain_words
 
@@ -21,9 +22,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "no_feeling": ("type", "emotion"),
     "no_gender": ("type", "gender"),
     "repeated": ("clip_id",),
+    "paraphrase": ("clip_id",),
 }
 """Columns without which a filter would guess; those that are not listed read question and answer alone."""
-UNKNOWABLE = {"parrots": "a finished row does not hold the worked examples of its prompt"}
+UNKNOWABLE = dict.fromkeys(("example", "parrots"), "a finished row does not hold the worked examples of its prompt")
 EXAMPLES = 3
 _TAKEN = frozenset(field.name for field in dataclasses.fields(Candidate))
 
@@ -44,6 +46,7 @@ class Filters:
         self._examples: dict[str, list[tuple[int, str, dict[str, str]]]] = defaultdict(list)
         self._columns: set[str] = set()
         self._earlier: dict[str, set[str]] = defaultdict(set)
+        self._why: dict[str, str] = {}  # clip → its first question for the reason of the feeling
         self._rows = self._made = self._foreign = self._any = self._any_lenient = 0
 
     def add(self, row: Row) -> None:
@@ -71,10 +74,9 @@ class Filters:
             self._reasons[name][reason] += 1
             example = {"qa_id": row["qa_id"], "question": row["question"], "answer": row["answer"], "reason": reason}
             worst = [*self._examples[name], (-len(objections), row["qa_id"], example)]
-            self._examples[name] = sorted(worst, key=lambda item: item[:2])[:EXAMPLES]
+            self._examples[name] = sorted(worst, key=lambda item: (*item[:2], *item[2].values()))[:EXAMPLES]
 
     def _candidate(self, row: Row) -> Candidate:
-        earlier = self._earlier[row["clip_id"]] if row["clip_id"] is not None else set()
         known: dict[str, Any] = {
             "question": row["question"],
             "answer": row["answer"],
@@ -84,10 +86,18 @@ class Filters:
             "transcript": row["transcript"] or "",
             "language": row["language"],
             "names_feeling": row["type"] in ("DE", "CE") and row["emotion"] is not None,
-            "earlier": {row["question"]} if plain_words(row["question"]) in earlier else (),  # the filter asks for equal words only
+            "earlier": self._asked_before(row["clip_id"], row["question"]) if row["clip_id"] is not None else (),
         }
-        earlier.add(plain_words(row["question"]))
         return Candidate(**{name: value for name, value in known.items() if name in _TAKEN})
+
+    def _asked_before(self, clip: str, question: str) -> list[str]:
+        """What the filters must know of the questions that a clip had before: whether this one is among them, and one that asks for the reason of the feeling."""
+        asked, words, why = self._earlier[clip], plain_words(question), self._why.get(clip)
+        found = [*([question] if words in asked else []), *([why] if why is not None else [])]
+        asked.add(words)
+        if why is None and asks_why_so(question):
+            self._why[clip] = question
+        return found
 
     def report(self) -> dict[str, Any]:
         """JSON-able: rows checked; the share that any filter would drop, without and with the strict ones; and by filter, worst first."""
@@ -103,7 +113,7 @@ class Filters:
                 entry |= not_possible(f"no column {' and no column '.join(missing)}" if missing else "no row has what it needs")
             else:
                 entry |= share(self._dropped[name], self._checked[name])
-                entry |= {"reasons": dict(self._reasons[name].most_common()), "examples": [example for *_, example in self._examples[name]]}
+                entry |= {"reasons": ranked(self._reasons[name]), "examples": [example for *_, example in self._examples[name]]}
             by_filter.append(entry)
         by_filter.sort(key=lambda entry: -(entry.get("share") or 0.0))
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Z = 1.959963984540054
@@ -95,6 +95,20 @@ def difference(only_first: int, only_second: int, n: int) -> dict[str, Any]:
     a, b = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
     half = Z * math.sqrt((a + b - (a - b) ** 2) / (n + 2))
     return {"n": n, "difference": (only_first - only_second) / n, "low": max(-1.0, a - b - half), "high": min(1.0, a - b + half)}
+
+
+def ranked(counts: Mapping[str, int], most: int | None = None) -> dict[str, int]:
+    """Counts, the most frequent first; of equal ones the order of the alphabet decides, never that of the rows.
+
+    Args:
+        counts: name → how often.
+        most: how many to give; None for all.
+
+    Example:
+        >>> ranked({"sad": 2, "happy": 3, "angry": 2})
+        {'happy': 3, 'angry': 2, 'sad': 2}
+    """
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:most])
 
 
 def not_possible(why: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from cp_paraling_qa.embed import Embedder
 from cp_paraling_qa.generate.audit.control import order, spoken
-from cp_paraling_qa.generate.audit.intervals import not_possible, share
+from cp_paraling_qa.generate.audit.intervals import not_possible, ranked, share
 from cp_paraling_qa.generate.audit.sources import Row
 from cp_paraling_qa.generate.settle.likeness import WHY, ask_of, plain_words
 from cp_paraling_qa.generate.settle.options import NEAR, SettleOptions
@@ -70,7 +70,7 @@ class Repeats:
         found: dict[str, Any] = {
             "templates_left_out": self._made,
             "distinct": share(len(self._asked), asked),
-            "most_frequent": [{"question": question} | share(n, asked) for question, n in self._asked.most_common(EXAMPLES) if n > 1],
+            "most_frequent": [{"question": question} | share(n, asked) for question, n in ranked(self._asked, EXAMPLES).items() if n > 1],
         }
         if not self._speakers:
             missing = not_possible("no column clip_id")

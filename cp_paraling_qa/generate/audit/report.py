@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,12 +11,15 @@ from cp_paraling_qa.embed import Embedder, SentenceEmbedder, bundled_model
 from cp_paraling_qa.generate.audit.balance import AnswerLength, LabelBalance
 from cp_paraling_qa.generate.audit.counts import Audit, Contrast, Evidence, Marks, Overview
 from cp_paraling_qa.generate.audit.filtered import Filters
-from cp_paraling_qa.generate.audit.intervals import not_possible
+from cp_paraling_qa.generate.audit.findings import findings
+from cp_paraling_qa.generate.audit.intervals import not_possible, ranked
 from cp_paraling_qa.generate.audit.repeated import Repeats, WhyShare
 from cp_paraling_qa.generate.audit.rows import DatasetRows
 from cp_paraling_qa.generate.audit.shortcut import EndpointFactory, TextShortcut
 from cp_paraling_qa.generate.audit.sides import Splits
+from cp_paraling_qa.generate.audit.sources import Row
 from cp_paraling_qa.generate.audit.words_alone import WordsAlone
+from cp_paraling_qa.generate.records import qa_id
 from cp_paraling_qa.llm import LLMConfig
 
 
@@ -48,7 +51,8 @@ def audit(
         told: called with how the text model's work stands.
 
     Returns:
-        JSON-able: dataset, config, split, columns, skipped (rows passed over, by reason), and for each audit its report, or `not_possible` with the reason.
+        JSON-able: dataset, config, split, columns, skipped (rows passed over, by reason), findings (what stands out, worst first), and for each audit its report, or
+        `not_possible` with the reason.
 
     Raises:
         DatasetError: no such dataset, configuration or split; no question and answer; a damaged file.
@@ -77,10 +81,11 @@ def audit(
     for row in rows:
         for one in possible:
             one.add(row)
-    skipped = dict(rows.skipped.most_common())
+    skipped = ranked(rows.skipped)
     reports = {name: not_possible(f"no column {' and no column '.join(lacking[name])}") if lacking[name] else one.report() for name, one in audits.items()}
     reports["text_shortcut"] = _shortcut(rows, llm, name=llm_name, samples=samples, limit=limit, seed=seed, told=told)
-    return {"dataset": str(dataset), "config": rows.config, "split": split, "columns": sorted(rows.columns), "skipped": skipped, **reports}
+    head = {"dataset": str(dataset), "config": rows.config, "split": split, "columns": sorted(rows.columns), "skipped": skipped}
+    return head | {"findings": findings(reports)} | reports
 
 
 _NEEDS = {"transcript_alone": ("transcript",), "conflict": ("conflict",), "text_answerable": ("text_answerable",)}
@@ -93,8 +98,17 @@ def _shortcut(rows: DatasetRows, llm: LLMConfig | EndpointFactory | None, **opti
     if llm is None:
         return not_possible("no text model given: pass --llm-base-url and --llm-model, or --embedded")
     shortcut = TextShortcut(llm, **options)
-    shortcut(row for row in rows if row["kind"] != "asr")  # what was said is answered by the words, by definition
+    shortcut(_told_apart(row for row in rows if row["kind"] != "asr"))  # what was said is answered by the words, by definition
     return shortcut.result
+
+
+def _told_apart(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows of which no two different ones have one id: what a foreign dataset calls `id` may be a clip's."""
+    first: dict[str, str] = {}
+    for row in rows:
+        content = qa_id("", row["question"], row["answer"])
+        own = first.setdefault(row["qa_id"], content) == content
+        yield row if own else row | {"qa_id": qa_id(row["qa_id"], row["question"], row["answer"])}
 
 
 def _embedder(given: Embedder | Literal["auto"] | None) -> Embedder | None:

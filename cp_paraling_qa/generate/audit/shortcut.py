@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.generate.audit.contracts import OPEN, SAME, closed
 from cp_paraling_qa.generate.audit.control import NO_OTHER_WORDS, NO_WORDS, Row, Spill, order, said
-from cp_paraling_qa.generate.audit.intervals import difference, share
+from cp_paraling_qa.generate.audit.intervals import difference, ranked, share
 from cp_paraling_qa.generate.contract import Contract
 from cp_paraling_qa.labels import canonical
 from cp_paraling_qa.llm import ChatClient, ChatReply, ChatRequest, LLMConfig
@@ -166,9 +166,9 @@ class TextShortcut:
             "judged": sum(n for (own, _), n in everything.seen.items() if own is not None),
             **everything.report(),
             "by_type": {name: tally.report() for name, tally in sorted(slices.items())},
-            "chosen": {name: dict(labels.most_common()) for name, labels in sorted(chosen.items())},
-            "failures": dict(failures.most_common()),
-            "control_failures": dict(control_failures.most_common()),
+            "chosen": {name: ranked(labels) for name, labels in sorted(chosen.items())},
+            "failures": ranked(failures),
+            "control_failures": ranked(control_failures),
             "transient": self.transient,
         }
         return marks

@@ -207,7 +207,12 @@ def _read_text(path: Path) -> Iterator[Row]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             if path.suffix.lower() in (".csv", ".tsv"):
-                yield from csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+                csv.field_size_limit(2**31 - 1)  # a transcript may be longer than the 128 KiB that it is set to
+                lines = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+                for row in lines:
+                    number = lines.line_num
+                    row.pop(None, None)  # cells beyond the header
+                    yield row
                 return
             if path.suffix.lower() == ".json" and _begins_with_list(path):
                 rows = json.load(file)
@@ -219,6 +224,8 @@ def _read_text(path: Path) -> Iterator[Row]:
                     yield _object(json.loads(line), f"{path}, line {number}")
     except DatasetError:
         raise
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not in UTF-8 ({error.reason}): save it as UTF-8") from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError, csv.Error) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,8 @@ from rich.markup import escape
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_LONGEST = 160
+"""Characters of a question or an answer that are shown."""
 _FEW = 20
 """Shares of fewer rows are shown dim."""
 
@@ -19,6 +22,8 @@ def render(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     where = ", ".join(f"{name} {report[name]}" for name in ("config", "split") if report[name])
     yield f"[bold]{escape(report['dataset'])}{f' ({escape(where)})' if where else ''}[/bold]"
     yield from _overview(report)
+    yield from _findings(report["findings"])
+    yield from _kinds(report)
     yield from _labels(report)
     yield from _words(report)
     yield from _text(report["text_shortcut"])
@@ -35,6 +40,11 @@ def figure(part: Mapping[str, Any] | None) -> str:
         return "–"
     shown = f"{100 * part['share']:.1f} % [{100 * part['low']:.1f}–{100 * part['high']:.1f}] of {part['n']}"
     return shown if part["n"] >= _FEW else f"[dim]{shown}[/dim]"
+
+
+def _short(text: str) -> str:
+    """A text as far as a table has room for it."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1].rstrip()}…"
 
 
 def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str | None = None) -> RenderableType:
@@ -62,6 +72,18 @@ def _overview(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     for name in ("split", "language", "generator"):
         if counts := seen.get(f"by_{name}"):
             yield f"{name}: " + ", ".join(f"{escape(value)} {n}" for value, n in counts.items())
+
+
+def _findings(found: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    if not found:
+        yield "Nothing stands out beyond what chance explains."
+        return
+    rows = [(escape(_short(each["what"])), figure(each["figure"]), each["do"]) for each in found]
+    yield _table("What to look at first", ("what", "share", "what to do"), rows)
+
+
+def _kinds(report: Mapping[str, Any]) -> Iterator[RenderableType]:
+    seen = report["overview"]
     cells = [(escape(cell["type"]), escape(cell["kind"]), escape(cell["difficulty"]), str(cell["n"])) for cell in seen["cells"]]
     yield _table("Questions", ("type", "kind", "difficulty", "n"), cells)
 
@@ -126,18 +148,20 @@ def _filters(part: Mapping[str, Any]) -> Iterator[RenderableType]:
     if "not_possible" in part:
         return
     rows, clean = [], []
+    untried: dict[str, list[str]] = defaultdict(list)
     for entry in part["by_filter"]:
         name = entry["filter"] + (" *" if entry["strict"] else "")
         if why := entry.get("not_possible"):
-            rows.append((name, f"[dim]{escape(why)}[/dim]", ""))
+            untried[why].append(name)
         elif not entry["hits"]:
             clean.append(f"{name} (of {entry['n']})")
         else:
-            examples = "\n".join(escape(f"{each['question']} → {each['answer']}") for each in entry["examples"][:2])
+            examples = "\n".join(escape(f"{_short(each['question'])} → {_short(each['answer'])}") for each in entry["examples"][:2])
             rows.append((name, figure(entry), examples))
     left_out = [f"{part[f'{what}_left_out']} {title} left out." for what, title in _LEFT_OUT if part[f"{what}_left_out"]]
     counted = f"Any filter: {figure(part['any'])}; with those against small models (*): {figure(part['any_with_strict'])}."
     nothing = [f"Nothing to drop: {', '.join(clean)}."] if clean else []
+    nothing += [f"Not tried, {escape(why)}: {', '.join(names)}." for why, names in untried.items()]
     yield _table("What the filters would drop, each by itself", ("filter", "would drop", "worst rows"), rows, caption="\n".join([*nothing, *left_out, counted]))
 
 
@@ -149,7 +173,7 @@ def _others(report: Mapping[str, Any]) -> Iterator[RenderableType]:
     seen = report["repeats"]
     if "distinct" in seen:
         rows.append(("distinct questions", figure(seen["distinct"])))
-        rows += [(f"asked most: {escape(each['question'])}", figure(each)) for each in seen["most_frequent"]]
+        rows += [(f"asked most: {escape(_short(each['question']))}", figure(each)) for each in seen["most_frequent"]]
         for group in ("repeats", "near_repeats"):
             why = seen[group].get("not_possible")
             rows += [(group.replace("_", " "), escape(why))] if why else [(reason, figure(each)) for reason, each in seen[group].items()]

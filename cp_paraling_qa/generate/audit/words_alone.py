@@ -25,10 +25,9 @@ _TOKEN = r"(?u)[぀-ヿ㐀-鿿]|[^\W぀-ヿ㐀-鿿]+"
 
 
 class _Kept(NamedTuple):
-    """A row that is learnt from; `place` orders them whatever the order of the rows."""
+    """A row that is learnt from; `place`, then the rest, orders them whatever the order of the rows."""
 
     place: int
-    number: int
     text: str
     label: str
     who: str
@@ -61,7 +60,7 @@ class WordsAlone:
         who = next((name for name in ("speaker_id", "clip_id", "transcript") if row[name] is not None), "qa_id")
         words = spoken(row["transcript"] or row["question"]).hex()
         place = -int.from_bytes(order(self.seed, row["qa_id"], row["split"]))
-        heapq.heappush(self._kept[kind], _Kept(place, self._rows[kind], text, row["label"], f"{who}/{row['corpus']}/{row[who]}", words))
+        heapq.heappush(self._kept[kind], _Kept(place, text, row["label"], f"{who}/{row['corpus']}/{row[who]}", words))
         if len(self._kept[kind]) > self.most:
             heapq.heappop(self._kept[kind])
 

@@ -147,15 +147,17 @@ def _members(
 
 
 def about(question: str, spoken: Container[str]) -> bool:
-    """Whether at least half of the things that a question speaks of were spoken of; models make matters up, and a set would spread them.
+    """Whether most of the things that a question speaks of were spoken of; models make matters up, and a set would spread them.
 
     Example:
         >>> spoken = content_words("My son wants to study in another country.")
         >>> about("How does the speaker feel about the son of a wealthy family?", spoken), about("How do they feel about their son's study abroad?", spoken)
         (False, True)
+        >>> about("How does the speaker feel about being ignored by their son?", spoken)
+        False
     """
     matter = sense_of(question).matter or frozenset()
-    return 2 * sum(word in spoken for word in matter) >= len(matter)
+    return not matter or 2 * sum(word in spoken for word in matter) > len(matter)
 
 
 def _own_answer(question: str, clip: Spoken, asked: Iterable[Item]) -> Item | None:

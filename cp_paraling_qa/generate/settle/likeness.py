@@ -9,9 +9,9 @@ is about (`matter`), and the words that tell it from its neighbours (`telling`).
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple
 
+from cp_paraling_qa.generate.echoes import plain
 from cp_paraling_qa.generate.feeling_lexicon import BY_FIRST, OUTRIGHT
 from cp_paraling_qa.generate.feelings import feelings, polarities, words_of
 from cp_paraling_qa.generate.filters import content_words
@@ -34,6 +34,15 @@ _STEER = re.compile(
     r"\b(?:chang\w+|shift\w*|turn\w*|becom\w+|still|also|same|loud\w*|quiet\w*|soft\w*|fast\w*|slow\w*|strong\w*|intens\w+|so|such|sudden\w*|longer|despite|although|"
     r"even though|start\w*|begin\w*|end\w*|first|second|last|before|after|rather than|instead|more|less|not|never|speakers)\b"
 )
+_MATTER = re.compile(
+    r"\b(?:about|regarding|concerning|towards?|when|while|where|as|on|in|at|of|with|for|that|over)\b(?= )(?! (?:the )?(?:speaker|voice|tone|mood)\b)"
+)
+_SPEAKER = re.compile(r"\b(?:speaker|voice|tone|person|man|woman|they|he|she|their|his|her|delivery|someone|somebody)\b")
+_SOMEBODY_ELSE = re.compile(r"\b(?:listeners?|friends?|audience)\b")
+_MANNER = re.compile(
+    r"\b(?!(?:the|this|that|of|in|a|their|his|her|speaker|woman|man|person|what|which|whose|overall|general|emotional|vocal)\b)\w+ (?:voice|tone|delivery)\b"
+)
+"""A voice of some kind: "the rough voice"."""
 
 _TELLING = frozenset(
     words_of(
@@ -82,8 +91,7 @@ def plain_words(text: str) -> str:
         >>> plain_words("Well — they’re HERE, aren't they?"), plain_words("Straße 7!")
         ("well they're here aren't they", 'strasse 7')
     """
-    text = unicodedata.normalize("NFKC", text).replace("’", "'").casefold()
-    return " ".join("".join(c if c.isalnum() or c == "'" or unicodedata.category(c).startswith("M") else " " for c in text).split())
+    return " ".join(plain(text))
 
 
 def ask_of(question: str) -> str:
@@ -137,11 +145,18 @@ def said_by(answer: str, label: str | None) -> str:
 
 
 def open_to_all(question: str) -> bool:
-    """Whether a question asks for the feeling, names none, and takes nothing for granted about the voice, so that it can be asked whatever the feeling is.
+    """Whether a question asks for the speaker's feeling, names none, and takes nothing for granted about the voice, so that it can be asked whatever the feeling is.
+
+    Before it comes to its matter it has no words but those of asking: what "the trembling voice" shows, or how "the pause" sounds, cannot be asked of another recording.
 
     Example:
         >>> open_to_all("How does the speaker feel about the door?"), open_to_all("Why does the speaker sound so upset?"), open_to_all("How does their mood change?")
         (True, False, False)
+        >>> open_to_all("How does the trembling voice show what the speaker feels?"), open_to_all("How do the dogs feel about the door?")
+        (False, False)
     """
-    text = " ".join(words_of(question))
-    return ask_of(question) == FEELING and not feelings_named(question) and not polarities(question) and not _STEER.search(text)
+    text = " ".join(words_of(_POSSESSIVE.sub("", question)))
+    if ask_of(question) != FEELING or feelings_named(question) or polarities(question) or _STEER.search(text) or _MANNER.search(text):
+        return False
+    head = _MATTER.split(text, maxsplit=1)[0]
+    return bool(_SPEAKER.search(head)) and not _SOMEBODY_ELSE.search(head) and not content_words(head) - _ASK_WORDS

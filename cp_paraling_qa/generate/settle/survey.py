@@ -27,7 +27,7 @@ from cp_paraling_qa.generate.settle.wordings import CONFLICT_HASH, CONTRAST_HASH
 from cp_paraling_qa.generate.templates import GENERATOR as TEMPLATE
 from cp_paraling_qa.stage import Row, read_part
 
-VERSION = 1
+VERSION = 2
 """Raised when the rules change in a way that options do not show."""
 BATCH = 20_000
 """Questions of how many are compared at a time; a speaker with more is a batch alone. 384 float32 each: 31 MB, and as much for their answers."""
