@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -111,9 +111,15 @@ def condense_dry(recipe: Recipe, screen: Screen) -> None:
 
 
 def generate(
-    recipe: Recipe, screen: Screen, *, transport: Literal["live", "batch"] = "live", poll: Seconds = 30.0, engine: Engine | None = None
+    recipe: Recipe,
+    screen: Screen,
+    *,
+    transport: Literal["live", "batch"] = "live",
+    poll: Seconds = 30.0,
+    engine: Engine | None = None,
+    begin: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """RUN/clips → RUN/written → RUN/questions."""
+    """RUN/clips → RUN/written → RUN/questions. `begin` is called once it is known that the options can be carried out."""
     from cp_paraling_qa.generate.questions import make_questions
 
     screen.title("clips → questions")
@@ -128,6 +134,7 @@ def generate(
             transport=transport,
             poll=poll,
             engine=engine,
+            begin=begin,
             say=screen.say,
             progress=lambda rows, outcome: tick(rows, _note(outcome)),
             told=lambda text: tick(0, text),
@@ -148,8 +155,15 @@ def generate_dry(recipe: Recipe, screen: Screen) -> dict[str, Any]:
     reckoned = estimate_questions(recipe.run, recipe.questions, recipe.llm)
     for line in reckoned.lines():
         screen.say(f"  {line}")
+    rounds = recipe.questions.rounds
+    if rounds > 1:
+        screen.say(
+            f"  this is the first of at most {rounds} rounds: each of the others asks again for what a filter dropped, or a reply left out, of the one before"
+        )
+    if recipe.text_reader is not None:
+        screen.say("  --text-audit comes on top: two short requests for each question that is kept, and up to four more where its answer is open")
     screen.say("  nothing was asked: the same command without --dry-run asks")
-    return reckoned.plain()
+    return reckoned.plain() | {"rounds": rounds}
 
 
 def assemble(recipe: Recipe, screen: Screen, out: Path | None = None, *, reference_only: bool = False) -> Path:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +11,7 @@ import typer
 
 from cp_paraling_qa import __version__
 from cp_paraling_qa import cli_options as opt
+from cp_paraling_qa.cli_questions import audit, generate
 from cp_paraling_qa.errors import CPQAError, RecipeError
 from cp_paraling_qa.progress import Screen
 from cp_paraling_qa.recipe import Recipe
@@ -36,52 +35,6 @@ def _splits(by: str | None, test: float | None, validation: float | None, speake
     return {"by": by, "test_share": test, "validation_share": validation, "test_speakers": names}
 
 
-def _llm(base_url: str | None, model: str | None, off: bool, concurrency: int | None, timeout: float | None) -> dict[str, Any] | str:
-    if off:
-        if base_url or model:
-            raise RecipeError("--no-llm and an LLM endpoint exclude each other: drop one of them")
-        return "none"
-    return {"base_url": base_url, "model": model, "concurrency": concurrency, "timeout": timeout}
-
-
-def _prices(path: Path | None) -> dict[str, Any] | None:
-    """A price table: model → {input, output}."""
-    if path is None:
-        return None
-    import yaml
-
-    try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"the prices {path} cannot be read: {error}") from None
-    if not isinstance(table, dict) or not all(isinstance(price, dict) and set(price) == {"input", "output"} for price in table.values()):
-        raise RecipeError(f"the prices {path} are no table: give MODEL: {{input: USD, output: USD}}, per million tokens")
-    return table
-
-
-def _weights(mix: str | None) -> dict[str, float] | None:
-    """CE=6,C=1 as a mapping."""
-    if mix is None:
-        return None
-    pairs = [item.partition("=") for item in mix.split(",") if item.strip()]
-    try:
-        return {type.strip(): float(weight) for type, _, weight in pairs}
-    except ValueError:
-        raise RecipeError(f"--mix {mix}: give TYPE=WEIGHT with commas, e.g. CE=6,C=1") from None
-
-
-def _settle(near: float | None, contrast: bool | None, conflict: bool | None, text_answerable: str | None) -> dict[str, Any]:
-    chosen: dict[str, Any] = {"contrast": contrast, "conflict": conflict, "conflict_items": conflict}
-    if near:
-        chosen |= {"near_within": near, "near_across": near}
-    if text_answerable is not None:
-        try:
-            chosen["text_answerable"] = text_answerable if text_answerable in ("keep", "drop") else float(text_answerable)
-        except ValueError:
-            raise RecipeError(f"--text-answerable {text_answerable}: give keep, drop, or a share from 0 to 1") from None
-    return chosen
-
-
 def _entry(title: str, **lines: str) -> None:
     """A title with its lines under it; nothing is cut, whatever the terminal's width."""
     typer.echo(title)
@@ -95,28 +48,6 @@ def _columns(given: list[str] | None) -> dict[str, str] | None:
     if wrong := [ours for ours, found, theirs in pairs if not (ours and found and theirs)]:
         raise RecipeError(f"--column {wrong[0]}: give OURS=THEIRS, e.g. transcript=text")
     return {ours: theirs for ours, _, theirs in pairs} or None
-
-
-def _engine(name: str, address: str | None, gpus: float, recipe: Recipe) -> Any:
-    """What runs the stages: None for this machine."""
-    if name not in ("local", "ray"):
-        raise RecipeError(f"engine {name!r}: choose local or ray")
-    if name == "local":
-        if address is not None or gpus:
-            raise RecipeError("--ray-address and --gpus belong to --engine ray")
-        return None
-    if recipe.annotate.device.startswith("cuda") and not gpus:
-        raise RecipeError("on Ray a worker sees the GPUs that it asked for: give --gpus 1, or a fraction such as --gpus 0.5, with --device cuda")
-    from cp_paraling_qa.ray_engine import RayEngine
-
-    return RayEngine(address=address, workers=recipe.workers or None, gpus=gpus)
-
-
-def _stage_recipe(run: Path, **overrides: Any) -> Recipe:
-    """A stage's recipe: the run's own, if it was built from one, with this call's flags on top."""
-    own = run / "recipe.yaml"
-    recipe = Recipe.load(own if own.is_file() else {"run": run}, **overrides)
-    return recipe.model_copy(update={"run": run})
 
 
 @app.command()
@@ -142,7 +73,7 @@ def corpus(
     if run is None:
         raise RecipeError("--run is missing: the folder that the stages write to, e.g. --run runs/mine")
     entry = {"name": name, "root": root, "columns": _columns(column), "subset": subset, "revision": revision}
-    recipe = _stage_recipe(run, corpora=[entry], workers=workers, min_seconds=min_seconds, max_seconds=max_seconds, clip_seconds=clip_seconds)
+    recipe = opt.stage_recipe(run, corpora=[entry], workers=workers, min_seconds=min_seconds, max_seconds=max_seconds, clip_seconds=clip_seconds)
     with locked(run):
         building.corpus(recipe, Screen())
 
@@ -210,9 +141,15 @@ def annotate(
         "asr_model": asr_model,
         "device": device,
     } | options
-    recipe = _stage_recipe(run, annotate=chosen, workers=workers)
+    recipe = opt.stage_recipe(run, annotate=chosen, workers=workers)
     with locked(run, make=False):
-        building.annotate(recipe, Screen(), engine=_engine(engine, ray_address, gpus, recipe), without=without or (), changes=changes)
+        building.annotate(
+            recipe,
+            Screen(),
+            engine=opt.engine_of(engine, ray_address, recipe.workers, gpus=gpus, device=recipe.annotate.device),
+            without=without or (),
+            changes=changes,
+        )
 
 
 @app.command()
@@ -254,7 +191,7 @@ def condense(
         "hop": hop,
         "sources": source,
     }
-    recipe = _stage_recipe(run, condense=chosen)
+    recipe = opt.stage_recipe(run, condense=chosen)
     if off:
         recipe = recipe.model_copy(update={"condense": None})
     elif recipe.condense is None:
@@ -275,135 +212,8 @@ def to_lhotse(run: opt.RunArg, out: Annotated[Path, typer.Argument(help="Folder 
         typer.echo(path)
 
 
-@app.command()
-def generate(
-    run: opt.RunArg,
-    kinds: opt.Kinds = None,
-    llm_base_url: opt.BaseUrl = None,
-    llm_model: opt.Model = None,
-    no_llm: opt.NoLlm = False,
-    style: opt.Style = None,
-    samples: opt.Samples = None,
-    per_clip: opt.PerClip = None,
-    rounds: opt.Rounds = None,
-    mix: opt.Mix = None,
-    seed: opt.Seed = None,
-    language: opt.QuestionLanguage = None,
-    vad: opt.Vad = None,
-    emotions: opt.Emotions = None,
-    opinions: opt.Opinions = None,
-    soft_labels: opt.SoftLabels = None,
-    forms: opt.Forms = None,
-    skip_filter: opt.SkipFilters = None,
-    strict: opt.Strict = None,
-    near: opt.Near = None,
-    contrast: opt.Contrast = None,
-    conflict: opt.Conflict = None,
-    text_audit: opt.TextAudit = None,
-    text_llm_base_url: opt.TextBaseUrl = None,
-    text_llm_model: opt.TextModel = None,
-    text_answerable: opt.TextAnswerable = None,
-    reuse: opt.Reuse = None,
-    live_clips: opt.LiveClips = None,
-    llm_temperature: opt.Temperature = None,
-    llm_max_tokens: opt.MaxTokens = None,
-    llm_concurrency: opt.Concurrency = None,
-    llm_timeout: opt.Timeout = None,
-    llm_attempts: opt.Attempts = None,
-    llm_format: opt.ReplyFormat = None,
-    prices: opt.PricesFile = None,
-    max_cost: opt.MaxCost = None,
-    dry_run: opt.DryRun = False,
-    transport: opt.Transport = "live",
-    poll: opt.Poll = 30.0,
-    engine: opt.EngineOpt = "local",
-    ray_address: opt.RayAddress = None,
-) -> None:
-    """Write the questions, from templates and by an LLM, and settle which of them stay: RUN/written and RUN/questions. Run it again, it goes on where it stopped.
-
-    Example: cpqa generate runs/mine --kinds cpqa,pqa --llm-base-url http://localhost:8000/v1 --llm-model Qwen/Qwen3-8B
-    """
-    from cp_paraling_qa import building
-    from cp_paraling_qa.stage import locked
-
-    if transport not in ("live", "batch"):
-        raise RecipeError(f"transport {transport!r}: choose live or batch")
-    llm = _llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout)
-    if isinstance(llm, dict):
-        llm |= {"temperature": llm_temperature, "max_tokens": llm_max_tokens, "attempts": llm_attempts, "reply_format": llm_format}
-        llm |= {"prices": _prices(prices), "max_cost": max_cost}
-    questions = {
-        "kinds": kinds,
-        "style": style,
-        "samples": samples,
-        "per_clip": per_clip,
-        "rounds": rounds,
-        "mix": _weights(mix),
-        "seed": seed,
-        "language": language,
-        "vad": vad,
-        "emotions": emotions,
-        "opinions": opinions,
-        "soft_labels": soft_labels,
-        "forms": forms,
-        "skip_filters": skip_filter,
-        "strict": strict,
-        "reuse": reuse,
-        "live_clips": live_clips,
-    }
-    recipe = _stage_recipe(
-        run,
-        llm=llm,
-        questions=questions,
-        settle=_settle(near, contrast, conflict, text_answerable),
-        text_llm={"base_url": text_llm_base_url, "model": text_llm_model} if text_llm_base_url or text_llm_model else "same" if text_audit else None,
-    )
-    if text_audit is False:
-        recipe = recipe.model_copy(update={"text_llm": None})
-    if near == 0:
-        recipe = recipe.model_copy(update={"settle": replace(recipe.settle, near_within=None, near_across=None)})
-    with locked(run, make=False):
-        if dry_run:
-            typer.echo(json.dumps(building.generate_dry(recipe, Screen())))
-            return
-        building.remember(recipe)
-        building.generate(recipe, Screen(), transport=transport, poll=poll, engine=_engine(engine, ray_address, 0.0, recipe))  # type: ignore[arg-type]
-
-
-@app.command()
-def audit(
-    dataset: Annotated[str, typer.Argument(help="A dataset folder, a Hub id, or a Parquet or JSONL file with the columns question and answer.")],
-    config: Annotated[str | None, typer.Option("--config", help="Configuration (implicit where there is one).")] = None,
-    split: Annotated[str | None, typer.Option("--split", help="Split (all).")] = None,
-    llm_base_url: opt.BaseUrl = None,
-    llm_model: opt.Model = None,
-    embedded: Annotated[
-        bool, typer.Option("--embedded", help="Let the embedded 135 M model answer from the words alone: shows the path, not much else.")
-    ] = False,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Questions that the text model is asked, chosen by their id (all).")] = None,
-    cache: Annotated[Path | None, typer.Option("--cache", help="SQLite file of the text model's replies (audit.sqlite in the user's cache folder).")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Also write the JSON here.")] = None,
-) -> None:
-    """Look a dataset over, ours or not: shortcuts, leaks, repeats, balance. Tables go to the screen, the JSON to standard output.
-
-    Example: cpqa audit cp_paraling_qa --config implicit
-    """
-    from cp_paraling_qa.generate.audit.endpoint import text_model
-    from cp_paraling_qa.generate.audit.report import audit as look
-    from cp_paraling_qa.generate.audit.tables import render
-    from cp_paraling_qa.stage import write_json
-
-    place = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cp-paraling-qa" / "audit.sqlite"
-    llm, name = text_model(llm_base_url, llm_model, embedded=embedded, cache=place)
-    screen = Screen()
-    with screen.bar("auditing", None) as tick:
-        report = look(dataset, config=config, split=split, llm=llm, llm_name=name, limit=limit, told=lambda note: tick(1, note))
-    for piece in render(report):
-        screen.console.print(piece)
-    if out is not None:
-        write_json(out, report)
-        screen.say(f"written to {out}")
-    typer.echo(json.dumps(report, ensure_ascii=False))
+app.command()(generate)
+app.command()(audit)
 
 
 @app.command()
@@ -428,7 +238,7 @@ def assemble(
     from cp_paraling_qa import building
     from cp_paraling_qa.stage import locked
 
-    recipe = _stage_recipe(
+    recipe = opt.stage_recipe(
         run,
         metadata=_metadata(metadata_field, metadata_source, metadata_numbers, hide_asked),
         splits=_splits(split, test_share, validation_share, test_speakers),
@@ -446,7 +256,7 @@ def build(
     recipe: Annotated[Path | None, typer.Option("--recipe", help="YAML recipe; flags override its entries.")] = None,
     llm_base_url: opt.BaseUrl = None,
     llm_model: opt.Model = None,
-    no_llm: opt.NoLlm = False,
+    no_llm: opt.NoLlm = None,
     llm_concurrency: opt.Concurrency = None,
     llm_timeout: opt.Timeout = None,
     kinds: opt.Kinds = None,
@@ -488,17 +298,18 @@ def build(
         recipe,
         run=run,
         corpora=[{"name": name, "root": folder} for name, folder in zip(names, roots, strict=True)] or None,
-        llm=_llm(llm_base_url, llm_model, no_llm, llm_concurrency, llm_timeout),
+        llm=opt.llm_entry(llm_base_url, llm_model, no_llm, concurrency=llm_concurrency, timeout=llm_timeout),
         questions={
             "kinds": kinds,
             "style": style,
             "samples": samples,
             "per_clip": per_clip,
-            "mix": _weights(mix),
+            "mix": opt.weights(mix),
             "seed": seed,
             "reuse": reuse,
             "live_clips": live_clips,
         },
+        settle={"seed": seed},
         annotate={"annotators": annotators, "asr_model": asr_model, "device": device},
         condense=False if condense is False else None,
         metadata=_metadata(metadata_field, metadata_source, metadata_numbers, hide_asked),

@@ -1,11 +1,15 @@
-"""What the options of `cpqa` are called, take and say: one name for each, shared by the commands that have it."""
+"""What the options of `cpqa` are called, take and say: one name for each, shared by the commands that have it; and how several of them become an entry of a recipe."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
+
+from cp_paraling_qa.errors import RecipeError
+from cp_paraling_qa.generate.options import LLMOptions
+from cp_paraling_qa.recipe import Recipe
 
 RunArg = Annotated[Path, typer.Argument(help="The run folder, which holds manifest, annotations, clips, questions and dataset.")]
 RunOpt = Annotated[Path | None, typer.Option("--run", help="The run folder; made where it is missing.")]
@@ -53,7 +57,12 @@ BaseUrl = Annotated[
     ),
 ]
 Model = Annotated[str | None, typer.Option("--llm-model", help="The endpoint's name of the model.")]
-NoLlm = Annotated[bool, typer.Option("--no-llm", help="No LLM-written questions: baseline, explicit and clips alone.")]
+NoLlm = Annotated[
+    bool | None,
+    typer.Option(
+        "--no-llm/--embedded-llm", help="No LLM-written questions: baseline, explicit and clips alone; or the embedded model again, after a run without it."
+    ),
+]
 Concurrency = Annotated[int | None, typer.Option("--llm-concurrency", min=1, help="Requests in flight at most (16).")]
 Timeout = Annotated[float | None, typer.Option("--llm-timeout", help="Seconds for one request (60).")]
 PerClip = Annotated[
@@ -119,3 +128,66 @@ Split = Annotated[str | None, typer.Option("--split", help="official: a corpus's
 TestShare = Annotated[float | None, typer.Option("--test-share", help="Share of the clips that is tested on (0.25).")]
 ValidationShare = Annotated[float | None, typer.Option("--validation-share", help="Share of the clips kept for validation (0).")]
 TestSpeakers = Annotated[str | None, typer.Option("--test-speakers", help="Exactly these speakers are tested on, separated by commas.")]
+
+
+def stage_recipe(run: Path, **overrides: Any) -> Recipe:
+    """A stage's recipe: the run's own, if it was built from one, with this call's flags on top."""
+    own = run / "recipe.yaml"
+    recipe = Recipe.load(own if own.is_file() else {"run": run}, **overrides)
+    return recipe.model_copy(update={"run": run})
+
+
+def engine_of(name: str, address: str | None, workers: int, *, gpus: float = 0.0, device: str = "cpu") -> Any:
+    """What runs a stage: None for this machine.
+
+    Raises:
+        RecipeError: no such engine, or options of one with the other.
+    """
+    if name not in ("local", "ray"):
+        raise RecipeError(f"engine {name!r}: choose local or ray")
+    if name == "local":
+        if address is not None or gpus:
+            raise RecipeError("--ray-address and --gpus belong to --engine ray")
+        return None
+    if device.startswith("cuda") and not gpus:
+        raise RecipeError("on Ray a worker sees the GPUs that it asked for: give --gpus 1, or a fraction such as --gpus 0.5, with --device cuda")
+    from cp_paraling_qa.ray_engine import RayEngine
+
+    return RayEngine(address=address, workers=workers or None, gpus=gpus)
+
+
+def llm_entry(base_url: str | None, model: str | None, off: bool | None, **more: Any) -> dict[str, Any] | LLMOptions | Literal["none"]:
+    """Who writes the questions: what changes of it, or an answer of its own.
+
+    Args:
+        base_url: of the endpoint.
+        model: its name there.
+        off: True for nobody, False for the embedded model whoever it was before.
+        more: how an endpoint is asked; None changes nothing.
+
+    Raises:
+        RecipeError: two answers at once.
+    """
+    if off is None:
+        return {"base_url": base_url, "model": model, **more}
+    flag = "--no-llm" if off else "--embedded-llm"
+    if base_url or model:
+        raise RecipeError(f"{flag} and an LLM endpoint exclude each other: drop one of them")
+    if any(value is not None for value in more.values()):
+        raise RecipeError(f"{flag} takes no options of an endpoint (--llm-…, --prices, --max-cost): drop one or the other")
+    return "none" if off else LLMOptions()
+
+
+def weights(mix: str | None) -> dict[str, float] | None:
+    """CE=6,C=1 as a mapping.
+
+    Raises:
+        RecipeError: a weight that is no number.
+    """
+    if mix is None:
+        return None
+    pairs = [item.partition("=") for item in mix.split(",") if item.strip()]
+    try:
+        return {type.strip(): float(weight) for type, _, weight in pairs}
+    except ValueError:
+        raise RecipeError(f"--mix {mix}: give TYPE=WEIGHT with commas, e.g. CE=6,C=1") from None

@@ -18,7 +18,9 @@ FLOORS = [
         "stage",
         "ray_engine",
         "llm",
+        "llm_access",
         "llm_cache",
+        "llm_dialect",
         "llm_faults",
         "llm_types",
         "llm_wire",
@@ -36,7 +38,7 @@ FLOORS = [
 ]
 USES_JUDGE = {"training", "benchmark", "report"}
 BENCHMARK_USES = {"training", "dataset", "generate"}  # it runs arms from end to end
-TOP = {"cli", "cli_options", "building", "recipe", "sample"}  # put the rooms together
+TOP = {"cli", "cli_options", "cli_questions", "building", "recipe", "sample"}  # put the rooms together
 
 
 def imports(path):

@@ -82,7 +82,22 @@ def test_llm_written_rows(rows):
             and row["kind"] == "cpqa"
             and not re.search(r"transcript|metadata|arousal|\d\.\d", row["question"] + row["answer"], re.IGNORECASE)
         )
-        assert "SmolLM2" in row["provenance"]["generator"] and row["provenance"]["prompt_hash"] and row["provenance"]["evidence"]
+        assert row["provenance"]["prompt_hash"] and row["provenance"]["evidence"]
+        assert "SmolLM2" in row["provenance"]["generator"] or (row["provenance"]["generator"] == "contrast" and row["contrast_set"])
+
+
+def test_contrast_sets_are_whole(rows):
+    """One question about the same words by one speaker, in one split, in different feelings; and the words alone were tried on nearly all."""
+    sets = {}
+    for split, part in rows["implicit"].items():
+        for row in part.remove_columns("audio"):
+            if row["contrast_set"]:
+                sets.setdefault(row["contrast_set"], []).append((split, row["question"], row["transcript"], row["speaker_id"], row["label"]))
+    assert len(sets) >= 10
+    for members in sets.values():
+        assert len({member[:4] for member in members}) == 1 and len({member[4] for member in members}) == len(members) > 1
+    tried = [mark for part in rows["implicit"].values() for mark in part["text_answerable"]]
+    assert sum(mark is not None for mark in tried) > 0.9 * len(tried) and {True, False} <= set(tried)
 
 
 def test_the_card_says_that_it_is_synthetic_and_what_was_kept(rows):
@@ -90,6 +105,11 @@ def test_the_card_says_that_it_is_synthetic_and_what_was_kept(rows):
     header = yaml.safe_load(text.split("---")[1])
     assert header["license"] == "cc0-1.0" and "synthetic" in header["tags"]
     assert "**The speech is synthetic.**" in text and "not for science" in text
-    written = sum(rows["implicit"].num_rows.values())
-    assert re.search(rf"SmolLM2.*: {written} kept \({rows['implicit']['test'].num_rows} in test\) of \d+ that parsed, a share of 0\.\d\d", text)
+    by_llm = {
+        split: sum("SmolLM2" in made["generator"] and not made["generator"].startswith("contrast") for made in part["provenance"])
+        for split, part in rows["implicit"].items()
+    }
+    assert re.search(rf"SmolLM2.*: {sum(by_llm.values())} kept \({by_llm['test']} in test\) of \d+ that parsed, a share of 0\.\d\d", text)
+    assert f"{sum(rows['implicit'].num_rows.values()) - sum(by_llm.values())} more of kind cpqa were added by rule" in text
+    assert "**The text shortcut.** SmolLM2" in text
     assert "/work" not in text and "/tmp" not in text

@@ -54,7 +54,7 @@ def test_audio_is_16_khz_mono_flac(built, tmp_path):
 def test_baseline_asks_and_explicit_tells(built, tmp_path):
     baseline = {row["id"]: row for row in load(built, "baseline", tmp_path, split="train")}
     explicit = {row["id"]: row for row in load(built, "explicit", tmp_path, split="train")}
-    assert baseline.keys() == explicit.keys() and len(baseline) == 9 * 4
+    assert baseline.keys() == explicit.keys() and len(baseline) == 9 * 6  # emotion and gender of nine clips, each in three forms
     for name, row in explicit.items():
         assert row["metadata"].startswith("Voice: 0.0–") and f" s {row['emotion']}." in row["metadata"]
         assert "Valence: very negative" in row["metadata"] or row["emotion"] == "happy"
@@ -102,7 +102,7 @@ def test_the_card_says_what_was_counted(built):
     assert header["license"] == "cc0-1.0" and header["language"] == ["en"]
     assert [config["config_name"] for config in header["configs"]] == ["baseline", "explicit", "clips"]
     assert all(re.fullmatch(r"data/[0-9a-f]{8}/.*-\*\.parquet", file["path"]) for config in header["configs"] for file in config["data_files"])
-    assert "| train | 9 |" in text and "| `baseline` | 36 | 12 |" in text
+    assert "| train | 9 |" in text and "| `baseline` | 54 | 18 |" in text
     assert "Direct questions leak" in text and "0 speakers are in more than one split" in text
     assert "{{" not in text and "{%" not in text
 
@@ -181,7 +181,7 @@ def test_audio_that_changed_or_went_is_named(tmp_path):
     (root / "s0_sad.wav").unlink()
     with pytest.raises(DatasetError, match=r"s0_sad\.wav.*file is missing.*cpqa corpus"):
         assemble(tmp_path / "run", splits=SplitOptions(seed=5))
-    assert len(load(folder, "baseline", tmp_path)["train"]) == 36  # what was there still is
+    assert len(load(folder, "baseline", tmp_path)["train"]) == 54  # what was there still is
 
 
 OFFLINE = """
@@ -198,7 +198,7 @@ def test_stock_datasets_alone_offline_and_without_torchcodec(built, tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", OFFLINE.format(folder=str(built), cache=str(tmp_path))], capture_output=True, text=True, cwd=tmp_path
     )
-    assert done.stdout.strip() == "36", done.stderr
+    assert done.stdout.strip() == "54", done.stderr
 
 
 def test_clips_without_a_partition_follow_their_speaker():
@@ -252,7 +252,7 @@ def test_splits_and_configurations_without_rows(tmp_path):
         return build(recipe, screen=QUIET)
 
     unlabelled_test = rebuilt("a", blank={"s0"})
-    assert {name: part.num_rows for name, part in load(unlabelled_test, "baseline", tmp_path).items()} == {"train": 36}
+    assert {name: part.num_rows for name, part in load(unlabelled_test, "baseline", tmp_path).items()} == {"train": 54}
     assert "baseline has no rows in test" in (unlabelled_test / "README.md").read_text()
     unlabelled = rebuilt("b", blank={"s0", "s1", "s2", "s3"})
     assert datasets.get_dataset_config_names(str(unlabelled)) == ["clips"] and len(load(unlabelled, "clips", tmp_path)["train"]) == 9
@@ -271,7 +271,7 @@ def test_disk_full_is_said_plainly_and_leaves_the_old_dataset(tmp_path, monkeypa
             patch.setattr(module, "write_parquet", lambda *a, error=error: (_ for _ in ()).throw(error))
             module.assemble(tmp_path / "run", splits=SplitOptions(seed=number))
     assert sorted(path.relative_to(folder) for path in folder.glob("data/**/*.parquet")) == before
-    assert len(load(folder, "baseline", tmp_path)["train"]) == 36
+    assert len(load(folder, "baseline", tmp_path)["train"]) == 54
     build({"run": tmp_path / "run", "corpora": [{"name": "folder", "root": root}], "llm": "none"}, screen=QUIET)
     assert not (folder / ".building").exists()
 

@@ -16,9 +16,10 @@ from cp_paraling_qa.generate.contract import Contract
 from cp_paraling_qa.generate.filters import Candidate, judge
 from cp_paraling_qa.generate.options import QuestionOptions
 from cp_paraling_qa.generate.stepwise import SCENES, TASKS, OneQA, context, voice
+from cp_paraling_qa.generate.tally import Tally
 from cp_paraling_qa.generate.told import Told, tell
 from cp_paraling_qa.generate.write import QuestionWriter
-from cp_paraling_qa.llm import LLMConfig
+from cp_paraling_qa.llm import ClientStats, LLMConfig
 from cp_paraling_qa.schema import QUESTION_SCHEMA, opinion, table
 from tests.chat_server import ChatServer, Reply
 
@@ -294,6 +295,83 @@ def test_more_than_was_asked_for_is_a_counted_drop(write, server):
     server.script = lambda body: Reply(json.dumps({"questions": [*questions_for(body), *questions_for(body, question="What is said about the garden gate?")]}))
     rows, _ = write([long_clip()], style="whole", per_clip=1, mix={"C": 1})
     assert [row["dropped"] for row in rows] == [None, "more than was asked for"]
+
+
+def test_a_model_that_writes_one_type_only_does_not_undo_the_mix(write, server):
+    """Four are asked for, of four types; the model answers each with a question of type C. One grants its wish, the others wait for the next round in vain."""
+    server.script = lambda body: Reply(json.dumps({"questions": [one | {"type": "C"} for one in questions_for(body)]}))
+    rows, writer = write([long_clip()], style="whole", per_clip=4, mix={"C": 1, "CG": 1, "CE": 1, "DE": 1}, rounds=2, skip_filters="paraphrase")
+    assert [row["type"] for row in rows if row["dropped"] is None] == ["C"]
+    assert {row["dropped"] for row in rows} == {None, "more than was asked for", "type not asked for"}  # in the second round no C is wanted any more
+    assert [drop.reason for drop in writer.drops] == ["LLM: no question of this type passed"] * 3
+
+
+def test_many_questions_are_asked_for_in_several_requests(write, server):
+    """A reply of forty would be cut at max_tokens. The four requests are alike but for their seeds, so that each is another draw."""
+    server.script = lambda body: Reply(json.dumps({"questions": questions_for(body)}))
+    write([long_clip()], style="whole", per_clip=40, mix={"C": 1}, rounds=1)
+    assert [asked_for(body) for body in server.requests] == [10] * 4 and sorted(body["seed"] for body in server.requests) == [0, 1, 2, 3]
+
+
+def test_evidence_under_another_name_costs_no_question(write, server):
+    server.script = lambda body: Reply(json.dumps({"questions": questions_for(body, evidence=["tempo", "emotion"])}))
+    rows, _ = write([long_clip()], style="whole", per_clip=1, mix={"C": 1})
+    assert [[one["field"] for one in row["evidence"]] for row in rows] == [["text", "emotion"]]
+    server.script = lambda body: Reply(json.dumps({"questions": questions_for(body, evidence=["text"])}))
+    rows, _ = write([long_clip()], style="whole", kinds="pqa", per_clip=1)
+    assert "text" not in {one["field"] for row in rows for one in row["evidence"]}  # nobody told it the words
+
+
+def test_nobody_s_gender_is_asked_for_where_several_speak(write, server):
+    heard = [opinion("speakers", "2", source="model"), opinion("emotion", "angry", source="model")]
+    server.script = lambda body: Reply('{"questions": []}')
+    write([long_clip(opinions=heard)], style="whole", mix={"CG": 1, "DG": 1, "CE": 1, "CS": 1}, rounds=1)
+    wanted = re.findall(r"^\d+\. (\w+),", server.requests[0]["messages"][-1]["content"], re.MULTILINE)
+    assert set(wanted) == {"CE", "CS"}
+
+
+def test_answers_end_as_sentences_do(write, server):
+    for answer, expected in (
+        ('They call it "gone for good."', 'They call it "gone for good."'),  # closed within the quotation
+        ("They say it is gone", "They say it is gone."),
+        ("They say that the garden " + "is gone and that they miss it and " * 4 + "that it hurts", None),  # long, but nothing cuts a reply of this style
+    ):
+        server.script = lambda body, answer=answer: Reply(json.dumps({"questions": questions_for(body, answer=answer)}))
+        rows, _ = write([long_clip()], style="whole", per_clip=1, mix={"C": 1}, rounds=1)
+        assert rows[0]["answer"] == (expected or f"{answer}.")
+
+
+def test_the_language_is_asked_for_by_name(write, server):
+    server.script = lambda body: Reply(json.dumps({"questions": questions_for(body)}))
+    write([long_clip(language="ta")], style="whole", per_clip=1, rounds=1)
+    write([long_clip()], style="whole", per_clip=1, rounds=1, language="de")
+    told = [body["messages"][0]["content"] for body in server.requests]
+    assert "Questions and answers are in English, whatever" in told[0] and "in the language with the ISO 639 code de, whatever" in told[1]
+
+
+@pytest.mark.parametrize("kind", whole.CONTRACTS)
+def test_worked_examples_of_whole_clips_pass_their_own_contract_and_filters(kind):
+    told, reply = whole.CONTRACTS[kind].examples[0]
+    asked = {(one.partition(",")[0], one.partition(", ")[2].partition(":")[0]) for one in told["wanted"]}
+    fitting, wrong = whole.read(json.dumps(reply))
+    assert wrong == [] and {(qa.type, qa.difficulty) for qa in fitting} == asked
+    words = " ".join(line.partition("]: ")[2] for line in whole._EXAMPLE["words"])
+    for qa in fitting:
+        assert judge(Candidate(qa.question, qa.answer, qa.type, ["calm", "angry"], "female", words, speakers=1, language="en")) is None
+    assert len(json.dumps(reply)) / 4 < 500  # far below max_tokens
+
+
+def test_what_the_client_could_not_count_stands_beside_the_cost():
+    tally = Tally(4)
+    tally.expect(4, 4)
+    stats = ClientStats(requests=2, cost=0.5)
+    for _ in range(2):
+        tally.answered()
+    told = [tally.line(stats) for _ in range(2)]  # a fault shows the line once more, without an answer
+    assert all("$0.5000 of about $1.0000" in line for line in told)  # two of four requests are answered
+    assert "without" not in told[0] and "at most" not in told[0]
+    stats = ClientStats(requests=2, cost=0.5, without_usage=3, uncertain_cost=0.25)
+    assert "at most $0.2500 more for requests whose tokens nobody told; 3 replies without a count of tokens" in tally.line(stats)
 
 
 def test_wishes_that_nothing_grants_are_counted(write, server):

@@ -1,6 +1,8 @@
 """The same stages through Ray, on a cluster of two nodes simulated on this machine: the same rows, and nothing lost with a node."""
 
+import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -9,12 +11,17 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from chat_server import ChatServer, Reply
 from conftest import EMOTIONS, write_folder_corpus
 
 from cp_paraling_qa.annotate.base import annotate
+from cp_paraling_qa.annotate.clips import make_clips
 from cp_paraling_qa.annotate.prosody import Prosody
 from cp_paraling_qa.corpora import manifest
 from cp_paraling_qa.errors import AudioError, MissingExtraError, StageError
+from cp_paraling_qa.generate.options import LLMOptions, QuestionOptions
+from cp_paraling_qa.generate.questions import make_questions
+from cp_paraling_qa.generate.settle import SettleOptions
 from cp_paraling_qa.ray_engine import RayEngine
 from cp_paraling_qa.stage import Drop, Part, finish, read_part, run
 
@@ -151,6 +158,53 @@ def test_an_annotator_says_the_same_locally_and_on_the_cluster(cluster, tmp_path
         assert mine.equals(theirs) and mine.num_rows
     monkeypatch.setattr(RayEngine, "_connect", lambda self: pytest.fail("nothing is left to do"))
     assert annotate(there, {"prosody": Prosody()}, engine=RayEngine(cluster.address)) == far
+
+
+def test_questions_written_on_the_cluster_are_those_written_here(cluster, tmp_path, monkeypatch):
+    """Every worker asks the endpoint itself, and all of them share the run's cache of replies: a repetition here asks nothing."""
+    monkeypatch.setattr(manifest, "FIRST_PART", 4)
+    write_folder_corpus(tmp_path / "corpus", speakers=3, emotions=EMOTIONS)  # 9 clips: parts of 4, 4 and 1
+    here, there = tmp_path / "here", tmp_path / "there"
+    manifest.make_manifest(here, [("folder", tmp_path / "corpus")])
+    annotate(here, {})
+    make_clips(here)
+    shutil.copytree(here, there)
+    options = QuestionOptions(kinds="pqa_template,cpqa,pqa", per_clip=2, mix={"CE": 2, "CG": 1})
+    rules = SettleOptions(near_within=None, near_across=None)
+    with ChatServer() as server:
+        server.script = lambda request: Reply(json.dumps({"questions": [granted(*wish) for wish in wishes_of(request)]}))
+        llm = LLMOptions(base_url=server.base_url, model="big")
+        local, _ = make_questions(here, options, llm, rules=rules)
+        asked = len(server.bodies)
+        far, _ = make_questions(there, options, llm, rules=rules, engine=RayEngine(cluster.address))
+        told = len(server.bodies)
+        assert asked >= 18 and asked + 18 <= told <= 2 * asked  # each clip for each kind at least once; voices told alike are asked about once or twice
+        (there / "written" / "_stage.json").unlink()
+        for path in (there / "written").glob("*.parquet"):
+            path.unlink()
+        again, _ = make_questions(there, options, llm, rules=rules)
+        assert len(server.bodies) == told
+    assert local["key"] == far["key"] == again["key"] and far["rows_out"] > 9 * 6
+    for name in ("written", "questions"):
+        mine, theirs = ([row for path in sorted((folder / name).glob("*.parquet")) for row in read_part(path)] for folder in (here, there))
+        assert mine == theirs and any(row["generator"] == "big" and row["dropped"] is None for row in mine)
+
+
+def wishes_of(request):
+    """Type and difficulty of each question that a prompt asks for, with the feeling and the gender that it tells."""
+    prompt = request["messages"][-1]["content"]
+    feeling, who = re.search(r"Emotion heard: (\w+)", prompt)[1], "A woman" if "a woman" in prompt else "A man"
+    return [(*wish, feeling, who) for wish in re.findall(r"^\d+\. (\w+), (\w+):", prompt, re.MULTILINE)]
+
+
+def granted(type, difficulty, feeling, who):
+    question, answer = {
+        "CE": ("How does the voice take the news of the promotion?", f"The speaker sounds {feeling} about it."),
+        "CG": ("Is it a man or a woman who speaks of the promotion?", f"{who} speaks of it."),
+        "DE": ("Which feeling does the voice carry?", f"The voice sounds {feeling}."),
+        "DG": ("Does the voice belong to a man or to a woman?", f"{who} is heard."),
+    }[type]
+    return {"type": type, "difficulty": difficulty, "question": question, "answer": answer, "evidence": ["emotion"]}
 
 
 def test_errors_come_home_as_they_are(cluster, tmp_path, monkeypatch):

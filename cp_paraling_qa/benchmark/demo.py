@@ -60,7 +60,7 @@ def run_demo(run: Path, *, live_clips: int = 24, steps: int = 300, judged: int =
             "run": run / "build",
             "corpora": [{"name": "sample", "root": run / "corpus"}],
             "annotate": {"annotators": ["prosody"]},
-            "questions": {"reuse": PACKAGE, "live_clips": live_clips, "per_clip": 1, "rounds": 2},
+            "questions": {"reuse": PACKAGE, "live_clips": live_clips, "per_clip": 1, "rounds": 2, "forms": ["word", "sentence"]},
         },
         screen=screen,
     )

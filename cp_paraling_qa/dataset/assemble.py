@@ -77,7 +77,8 @@ def assemble(
         raise DatasetError(f"{clips} holds no clips: see the drops in its _stage.json")
     division = divide(light, splits)
     config = {"metadata": vars(metadata), "splits": vars(splits), "reference_only": reference_only}
-    key = digest(__version__, clips_record["key"], questions["key"], config, sorted(division.split.items()))
+    told = {name: questions.get(name) for name in ("dropped", "text_audit")}  # on the card, and in no row
+    key = digest(__version__, clips_record["key"], questions["key"], config, sorted(division.split.items()), told)
     record = read_record(out)
     if record is not None and record["key"] == key and (out / "data" / record["data"]).is_dir() and (out / "README.md").exists():
         shutil.rmtree(out / WORKSHOP, ignore_errors=True)  # of a build with other options that was given up

@@ -44,6 +44,8 @@ class CardFacts:
     dropped: Counter[str]
     failed: dict[str, int]
     generators: list[str]
+    by_llm: Counter[str]
+    parsed: int
     lost: dict[str, int]
     sources: Counter[str]
     division: Division
@@ -67,8 +69,13 @@ class CardFacts:
 
     @property
     def written(self) -> int:
-        """LLM-written questions that were kept."""
+        """Questions of implicit and combined: those of an LLM that were kept, and those that rules added to them."""
         return sum(sum(self.kinds[kind].values()) for kind in ("pqa", "cpqa") if kind in self.kinds)
+
+    @property
+    def by_rule(self) -> int:
+        """Those of them that rules added: contrast sets made whole, and questions about conflict."""
+        return self.written - self.by_llm.total()
 
     @property
     def asked(self) -> int:
@@ -77,8 +84,8 @@ class CardFacts:
 
     @property
     def written_test(self) -> int:
-        """Those of them in a test split."""
-        return sum(rows for kind in ("pqa", "cpqa") if kind in self.kinds for split, rows in self.kinds[kind].items() if is_test(split))
+        """Kept questions of an LLM in a test split."""
+        return sum(rows for split, rows in self.by_llm.items() if is_test(split))
 
     @property
     def size_category(self) -> str:
@@ -154,10 +161,13 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions, sets
     generators: set[str] = set()
     whole: dict[str, str] = {}
     broken: set[str] = set()
-    conflict = 0
+    by_llm: Counter[str] = Counter()
+    conflict = parsed = 0
     answerable: Counter[bool] = Counter()
     columns = ["clip_id", "kind", "type", "generator", "dropped", "text_answerable", "contrast_set", "conflict"]
     for question in read_rows(run_folder / "questions", columns):
+        by_rule = question["generator"] == "template" or question["generator"].startswith("contrast")
+        parsed += question["kind"] in ("pqa", "cpqa") and not by_rule
         if question["dropped"] is not None:
             dropped[question["dropped"]] += 1
             continue
@@ -165,7 +175,9 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions, sets
         kinds.setdefault(question["kind"], Counter())[split] += 1
         types.setdefault(question["type"], Counter())[split] += 1
         if question["kind"] in ("pqa", "cpqa"):
-            generators.add(question["generator"])
+            if not by_rule:
+                generators.add(question["generator"])
+                by_llm[split] += 1
             conflict += question["conflict"] is True
             if question["text_answerable"] is not None:
                 answerable[question["text_answerable"]] += 1
@@ -184,6 +196,8 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions, sets
         dropped=dropped,
         failed=questions.get("dropped", {}),
         generators=sorted(generators),
+        by_llm=by_llm,
+        parsed=parsed,
         lost=manifest.get("dropped", {}),
         sources=sources,
         division=division,
@@ -226,6 +240,6 @@ def render_card(facts: CardFacts) -> str:
     environment.filters["cell"] = cell
     environment.filters["share"] = share
     values: dict[str, Any] = {
-        name: getattr(facts, name) for name in (*facts.__dataclass_fields__, "written", "asked", "written_test", "size_category", "splits")
+        name: getattr(facts, name) for name in (*facts.__dataclass_fields__, "written", "by_rule", "asked", "written_test", "size_category", "splits")
     }
     return environment.from_string(template).render(values, warnings=facts.warnings())

@@ -42,7 +42,7 @@ class LLMOptions(StrictOptions):
         attempts: requests for one row before it is failed with its reason.
         reply_format: auto (JSON schema, and what the server takes where it refuses), json_schema, json_object or text.
         prices: model → {input, output}, USD per million tokens: what costs are counted by.
-        max_cost: USD; nothing more is asked where the next request could pass it.
+        max_cost: USD of one command; nothing more is asked where the next request could pass it. Where the same model also answers from the words alone, of both together.
     """
 
     base_url: str | None = None

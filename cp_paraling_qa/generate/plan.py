@@ -48,15 +48,16 @@ def possible(kind: str, known: Collection[str], speakers: int | None) -> list[st
     Args:
         kind: pqa or cpqa.
         known: the evidence that there is, see `told.known_fields`.
-        speakers: how many people are heard; which of several people says what can be asked where there are several.
+        speakers: how many people are heard; which of several people says what can be asked where there are several, and nobody's gender alone then.
     """
+    several = (speakers or 0) > 1
     there = {
         "C": "text" in known,
         "CE": "text" in known and bool(_VOICE & set(known)),
-        "CG": "text" in known and "gender" in known,
-        "CS": "text" in known and (speakers or 0) > 1,
+        "CG": "text" in known and "gender" in known and not several,
+        "CS": "text" in known and several,
         "DE": "emotion" in known,
-        "DG": "gender" in known,
+        "DG": "gender" in known and not several,
         "DS": "speakers" in known,
     }
     return [type for type in TYPES_OF[kind] if there[type]]

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from cp_paraling_qa.embedded import EMBEDDED_MODEL
+from cp_paraling_qa.embedded import EMBEDDED_MODEL, MODEL_NAME, embedded_config
 from cp_paraling_qa.errors import RecipeError
-from cp_paraling_qa.generate.audit.endpoint import embedded_config
 from cp_paraling_qa.generate.audit.shortcut import TextShortcut
 from cp_paraling_qa.generate.options import MAX_TOKENS, TEMPERATURE, LLMOptions, QuestionOptions
 from cp_paraling_qa.generate.reuse import clips_of, llm_rows
@@ -25,7 +24,7 @@ from cp_paraling_qa.generate.write import QuestionWriter
 from cp_paraling_qa.ledger import consensus, gender
 from cp_paraling_qa.llm import LLMConfig
 from cp_paraling_qa.schema import Seconds
-from cp_paraling_qa.stage import Engine, Outcome, Row, check_clips, clips_folder, finish, next_parts, read_rows, run, write_json
+from cp_paraling_qa.stage import RECORD, Engine, Outcome, Row, check_clips, clips_folder, finish, next_parts, read_rows, run, write_json
 
 if TYPE_CHECKING:
     from cp_paraling_qa.llm_estimate import Estimate
@@ -45,6 +44,7 @@ def make_questions(
     transport: Literal["live", "batch"] = "live",
     poll: Seconds = 30.0,
     engine: Engine | None = None,
+    begin: Callable[[], None] = lambda: None,
     say: Told = lambda text: None,
     progress: Callable[[int, Outcome], None] | None = None,
     told: Told | None = None,
@@ -60,6 +60,7 @@ def make_questions(
         transport: live, or OpenAI's Batch API.
         poll: seconds between two looks at a batch.
         engine: see `stage.run`.
+        begin: called before anything is asked, once it is known that the options can be carried out.
         say: told who writes, and how batches stand.
         progress: see `stage.run`.
         told: called after every reply of the LLM with how it stands.
@@ -75,25 +76,37 @@ def make_questions(
     settings = llm if isinstance(llm, LLMOptions) else None
     if transport == "batch" and (settings is None or settings.base_url is None):
         raise RecipeError("--transport batch needs an endpoint with OpenAI's Batch API: give --llm-base-url and --llm-model")
-    if engine is not None and settings is not None and (settings.base_url is None or settings.max_cost is not None or transport == "batch"):
+    if (
+        engine is not None
+        and settings is not None
+        and options.llm_kinds
+        and (settings.base_url is None or settings.max_cost is not None or transport == "batch")
+    ):
         raise RecipeError("--engine ray asks a live endpoint from every worker: it needs --llm-base-url, and takes neither --max-cost nor --transport batch")
     writer, reuse = _writer(run_folder, options, settings, told, clips["rows_out"])
-    if settings is not None and writer.options.llm_kinds:
+    begin()
+    if settings is None and options.llm_kinds:
+        say(f"  LLM: none, so no questions of kind {' or '.join(options.llm_kinds)}")
+    elif settings is not None and writer.options.llm_kinds:
         say(f"  LLM: {writer.config['model']}{'' if settings.base_url is None else ' at ' + settings.base_url}, {writer.style}")
+    spent = 0.0
     if transport == "batch":
-        writer = _filled(run_folder, writer, say, poll)
+        writer, spent = _filled(run_folder, writer, say, poll)
     folder = run_folder / "written"
     try:
         outcome = run(writer, next_parts(clips_folder(run_folder)), folder, progress=progress, engine=engine)
-        settled_with = (writer.tally, getattr(writer._client, "stats", None))
+        stats = writer.stats
     finally:
         writer.close()
     written = finish(folder, "written", {"written": outcome}, writer.config | {"llm": writer.config.get("model")}, made_from=clips["key"])
-    record = _settled(run_folder, written, rules or SettleOptions(seed=options.seed), text_llm, say, told)
+    left = text_llm.max_cost if text_llm is not None else None
+    if left is not None and text_llm == settings:  # one budget for both
+        left = max(0.0, left - spent - (stats.cost + stats.uncertain_cost if stats is not None else 0.0))
+    record = _settled(run_folder, written, rules or SettleOptions(seed=options.seed), text_llm, left, say, told)
     summary = summarise(run_folder, record, reuse=set(reuse), seed=options.seed)
-    summary.spent(*settled_with)
+    summary.spent(writer.tally, stats)
     record["summary"] = summary.lines()
-    write_json(run_folder / "questions" / "_stage.json", record)
+    write_json(run_folder / "questions" / RECORD, record)
     return record, summary
 
 
@@ -109,9 +122,7 @@ def estimate_questions(run_folder: Path, options: QuestionOptions, llm: LLMOptio
     from cp_paraling_qa.llm_estimate import estimate
 
     writer, _ = _writer(run_folder, options, llm, None, clips["rows_out"])
-    config = writer.llm or LLMConfig(
-        "http://127.0.0.1/v1", "smollm2-135m-instruct", temperature=TEMPERATURE, max_tokens=MAX_TOKENS[writer.style], cache=writer.cache
-    )
+    config = writer.llm or LLMConfig("http://127.0.0.1/v1", MODEL_NAME, temperature=TEMPERATURE, max_tokens=MAX_TOKENS[writer.style], cache=writer.cache)
     return estimate(writer.requests(read_rows(clips_folder(run_folder))), dataclasses.replace(config, seed=options.seed))
 
 
@@ -139,7 +150,7 @@ def _writer(run_folder: Path, options: QuestionOptions, llm: LLMOptions | None, 
     if llm is None:
         kinds = tuple(kind for kind in options.kinds if kind not in options.llm_kinds)
         if not kinds:
-            raise RecipeError(f"{' and '.join(options.kinds)} are written by an LLM: give --llm-base-url and --llm-model, or leave --no-llm out")
+            raise RecipeError(f"{' and '.join(options.kinds)} are written by an LLM: give --llm-base-url and --llm-model, or --embedded-llm")
         return QuestionWriter(options.model_copy(update={"kinds": kinds}), told=told, total=clips), {}
     if (llm.temperature is not None or llm.max_tokens is not None) and llm.base_url is None:
         raise RecipeError("the embedded model is asked as it can be asked: temperature and max_tokens belong to an endpoint (--llm-base-url)")
@@ -149,8 +160,8 @@ def _writer(run_folder: Path, options: QuestionOptions, llm: LLMOptions | None, 
     return QuestionWriter(options, config, reuse=reuse, cache=cache, told=told, total=clips), reuse
 
 
-def _filled(run_folder: Path, writer: QuestionWriter, say: Told, poll: Seconds) -> QuestionWriter:
-    """The writer, with every reply that a batch could give in the cache."""
+def _filled(run_folder: Path, writer: QuestionWriter, say: Told, poll: Seconds) -> tuple[QuestionWriter, float]:
+    """The writer, with every reply that a batch could give in the cache, and what that cost in USD."""
     from cp_paraling_qa.llm_batch import CachedOnly, fill_cache
 
     assert writer.llm is not None
@@ -167,7 +178,7 @@ def _filled(run_folder: Path, writer: QuestionWriter, say: Told, poll: Seconds) 
     if result.stopped:
         say(f"  {result.stopped}")
     say(f"  batches: {result.batches} with {result.sent:,} requests, {result.good:,} good replies{'' if result.cost is None else f', {result.cost:.2f} USD'}")
-    return _twin(writer, functools.partial(CachedOnly, folder=folder))
+    return _twin(writer, functools.partial(CachedOnly, folder=folder)), result.cost or 0.0
 
 
 def _twin(writer: QuestionWriter, client: Any) -> QuestionWriter:
@@ -184,15 +195,19 @@ def _twin(writer: QuestionWriter, client: Any) -> QuestionWriter:
     )
 
 
-def _settled(run_folder: Path, written: dict[str, Any], rules: SettleOptions, text_llm: LLMOptions | None, say: Told, told: Told | None) -> dict[str, Any]:
-    """RUN/written → RUN/questions; the record tells of both: which requests never became a row, and which rows went."""
+def _settled(
+    run_folder: Path, written: dict[str, Any], rules: SettleOptions, text_llm: LLMOptions | None, left: float | None, say: Told, told: Told | None
+) -> dict[str, Any]:
+    """RUN/written → RUN/questions; the record tells of both: which requests never became a row, and which rows went. `left`: USD that the text model may spend."""
     audit, model = None, None
     if text_llm is not None and writes(written):
         cache = run_folder / CACHE
-        model = endpoint(text_llm, cache, max_tokens=0)
+        model = endpoint(text_llm, cache, max_tokens=MAX_TOKENS["whole"])
+        model = dataclasses.replace(model, max_cost=left) if model is not None else None
         audit = TextShortcut(model or functools.partial(embedded_config, cache), name=None if model else EMBEDDED_MODEL, seed=rules.seed, told=told)
         say(f"  from the words alone: {model.model if model else EMBEDDED_MODEL}{' at ' + model.base_url if model else ''}")
-    record = settle(
+    settled = functools.partial(
+        settle,
         run_folder,
         rules,
         clips=clips_folder(run_folder),
@@ -202,6 +217,11 @@ def _settled(run_folder: Path, written: dict[str, Any], rules: SettleOptions, te
         shortcut_name=str(audit.config | {"model": model.model if model else EMBEDDED_MODEL}) if audit is not None else None,
         told=told or (lambda text: None),
     )
+    record = settled()
+    if audit is not None and not audit.result and "text_audit" not in record:
+        # killed after settling, before what the text model came to was written down; its replies are in the cache
+        write_json(run_folder / "questions" / RECORD, {name: value for name, value in record.items() if name != "survey"})
+        record = settled()
     if audit is not None and audit.result:
         record["text_audit"] = audit.result
     return record | {

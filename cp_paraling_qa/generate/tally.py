@@ -48,24 +48,32 @@ class Tally:
         if requests:
             self._batch, self._requests, self._at = clips, requests, 0
 
+    def answered(self) -> None:
+        """A request was answered, or has failed for good."""
+        self._at += 1
+
     def line(self, stats: ClientStats | None) -> str:
         """One line for the screen.
 
         Args:
             stats: of the client: requests, tokens, cost.
         """
-        self._at += 1
-        lost = sum(self.dropped.values())
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.most_common(3))
+        dropped, faults = Counter(self.dropped), Counter(self.faults)  # copies: faults are told from the client's thread while rows are counted here
+        lost = sum(dropped.values())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.most_common(3))
         parts = [f"{self.kept} kept, {lost} dropped{f' ({reasons})' if reasons else ''}"]
         parts += [f"{sum(self.failed.values())} failed"] if self.failed else []
-        parts += [", ".join(f"× {reason} {count}, tried again" for reason, count in self.faults.most_common(2))] if self.faults else []
+        parts += [", ".join(f"× {reason} {count}, tried again" for reason, count in faults.most_common(2))] if faults else []
         if stats is not None:
             seconds = max(time.monotonic() - self._began, 1e-9)
             parts.append(f"{stats.requests / seconds:.1f} requests/s, {stats.cached} from the cache")
             parts.append(f"{stats.prompt_tokens + stats.completion_tokens:,} tokens")
             if stats.cost:
                 parts.append(f"${stats.cost:.4f}{self._expected(stats.cost)}")
+            if stats.uncertain_cost:
+                parts.append(f"at most ${stats.uncertain_cost:.4f} more for requests whose tokens nobody told")
+            if stats.without_usage:
+                parts.append(f"{stats.without_usage} replies without a count of tokens")
         return "; ".join(parts)
 
     def _expected(self, cost: float) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from cp_paraling_qa.generate.contract import Contract
 from cp_paraling_qa.generate.filters import content_words
@@ -23,6 +23,12 @@ def _said(text: str) -> str:
     if not text:
         raise ValueError("empty")
     return text
+
+
+def _known(named: Any) -> Any:
+    """Of the evidence named, what there is: a server that enforces no schema lets a model call it anything, and that is no reason to lose a question."""
+    names = [named] if isinstance(named, str) else named
+    return [name for name in names if name in get_args(EvidenceField)] if isinstance(names, list) else names
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_said)]
@@ -39,7 +45,7 @@ class WrittenQA(BaseModel):
     difficulty: Literal["simple", "complex"] = "simple"
     question: Text
     answer: Text
-    evidence: list[EvidenceField] = []
+    evidence: Annotated[list[EvidenceField], BeforeValidator(_known)] = []
 
 
 class WrittenSet(BaseModel):
@@ -48,6 +54,20 @@ class WrittenSet(BaseModel):
     model_config = ConfigDict(json_schema_extra=_CLOSED)
 
     questions: Annotated[list[WrittenQA], Field(min_length=1)]
+
+
+class VoiceQA(WrittenQA):
+    """One question about the voice alone."""
+
+    type: Literal["DE", "DG", "DS"]
+
+
+class VoiceSet(BaseModel):
+    """The same for PQA*."""
+
+    model_config = ConfigDict(json_schema_extra=_CLOSED)
+
+    questions: Annotated[list[VoiceQA], Field(min_length=1)]
 
 
 class LooseSet(BaseModel):
@@ -78,16 +98,19 @@ _RULES = """Whoever answers hears the recording and reads nothing. You are told 
 
 Every question
 - {focus}
-- is asked by somebody who listened, in plain words, and calls the person "the speaker";
+- is one that somebody who has just listened would ask, in plain words, and calls the person "the speaker";
 - gives nothing away: it names neither the feeling nor the gender nor the number that it asks for;
 - takes no transcript, text, label, annotation, figure or time for granted, and differs from the others in what it asks.
 Every answer
 - says in one sentence, or two short ones, at most 30 words, what a listener hears{and_why};
-- follows from what you are told and contradicts nothing of it; where raters disagree it stays between the two;
+- follows from what you are told and contradicts nothing of it: a change in the voice is heard only where you are told of one, and where raters disagree the answer stays
+  between the two;
 - is in a listener's words: no figures, no "arousal", "valence" or "dominance", no talk of data.
 
-"evidence" lists what the answer rests on, out of the lines that you are given: emotion, arousal, valence, dominance, pitch, loudness, rate, intonation, gender, age, speakers, text.
-Write in the language {{{{ language }}}}. Reply with one JSON object."""
+"evidence" lists what the answer rests on, only out of what you are told: emotion, arousal, valence, dominance, pitch, loudness, rate, intonation, gender, age, speakers, text.
+Write one question for each numbered line, in that order, with the type and difficulty that the line begins with. The example shows the form: take neither its matter nor its
+phrases over. Questions and answers are in {{{{ "English" if language == "en" else "the language with the ISO 639 code " ~ language }}}}, whatever language the words are in.
+Reply with one JSON object."""
 
 _TYPES = """The types:
 {contextual}DE the emotion of the voice, asked directly. DG the speaker's gender, asked directly. DS the number of people heard, asked directly.
@@ -101,8 +124,8 @@ CPQA_SYSTEM = "\n".join(
             and_why=", and where it is asked for, why, or what to do about it",
         ),
         _TYPES.format(
-            contextual="C what is said. CE how the speaker feels about the matter that they speak of, why they may sound so, how the voice bears out or belies the words, how best "
-            "to respond. CG the speaker's gender, asked by way of the matter. CS who of several people, or how many of them, speak of the matter. ",
+            contextual="C what is said. CE how the speaker feels about the matter that they speak of, why they may sound so, whether the voice goes with the words or against them, "
+            "how best to respond. CG the speaker's gender, asked by way of the matter. CS who of several people, or how many of them, speak of the matter. ",
             or_words=", or the voice against the words",
         ),
     )
@@ -141,7 +164,7 @@ Already asked; ask something else:
   {{ question }}
 {% endfor %}
 {% endif %}
-Write {{ wanted | length }} question{{ "s" if wanted | length > 1 }}, one of each line:
+Write {{ wanted | length }} question{{ "s" if wanted | length > 1 }}, one for each line:
 {% for one in wanted %}
 {{ loop.index }}. {{ one }}
 {% endfor %}"""
@@ -155,7 +178,7 @@ _EXAMPLE = {
     ],
     "emotion": "0.0–4.0 s calm; 4.0–9.4 s angry",
     "affect": "arousal 0.68 (aroused), valence 0.17 (very negative), dominance 0.61 (dominant)",
-    "prosody": "pitch rather high for a woman, loudness loud towards the end, rate fast",
+    "prosody": "pitch high, loudness loud, rate fast, intonation lively",
     "asked": [],
     "language": "en",
 }
@@ -164,14 +187,14 @@ _CPQA_EXAMPLE = (
         "CE",
         "simple",
         "How does the speaker feel about losing the allotment?",
-        "She is angry; the voice grows loud and fast once she comes to it.",
+        "She is angry about it; she speaks loudly and fast.",
         ["emotion", "loudness", "rate"],
     ),
     (
         "CE",
         "complex",
         "What does the change in the voice say about the letter from the committee?",
-        "She begins calmly and turns angry at the news, so the letter itself was no matter to her until it took something away that she had long cared for.",
+        "She begins calmly and turns angry, so it is the news in the letter that upsets her, perhaps because she had cared for the plot for so long.",
         ["emotion", "text"],
     ),
     ("CG", "simple", "Is it a man or a woman whose plot was given away?", "A woman is heard telling it.", ["gender", "text"]),
@@ -182,32 +205,35 @@ _PQA_EXAMPLE = (
         "DE",
         "complex",
         "How does the feeling in the voice change from beginning to end?",
-        "The voice starts out calm and ends angry, louder and faster.",
-        ["emotion", "loudness", "rate"],
+        "The voice starts out calm and ends angry.",
+        ["emotion"],
     ),
     ("DG", "simple", "Does the voice belong to a man or a woman?", "It is a woman's voice.", ["gender"]),
 )
 
 ASKS = {
-    ("C", "simple"): ("what is said about one thing",),
-    ("C", "complex"): ("what follows from two things that are said",),
+    ("C", "simple"): ("what is said about one thing", "what is said about another thing"),
+    ("C", "complex"): ("what follows from what is said, though it is not said", "how two things that are said go together"),
     ("CE", "simple"): (
         "how the speaker feels about what they speak of; the answer names the feeling",
         "how the voice sounds where they speak of it; the answer names the feeling and what is heard",
     ),
     ("CE", "complex"): (
         "why the speaker may sound this way about what they speak of; the answer names the feeling and a likely reason",
-        "what the voice adds to the words, or how it belies them; the answer names the feeling",
+        "what the voice adds to the words, or whether it goes against them; the answer names the feeling",
         "how somebody who hears this could best respond; the answer names the feeling and what would help",
         "what the speaker may do or want next, going by the voice; the answer names the feeling",
     ),
-    ("CG", "simple"): ("whether it is a man or a woman who speaks of it",),
+    ("CG", "simple"): ("whether it is a man or a woman who speaks of it", "whether the one whom it concerns, and who speaks, is a man or a woman"),
     ("CS", "simple"): ("how many people speak of it",),
     ("CS", "complex"): ("who of the people speaks of it, and how",),
-    ("DE", "simple"): ("which feeling the voice has",),
-    ("DE", "complex"): ("how the feeling in the voice changes, or what makes it heard: pitch, loudness, pace",),
-    ("DG", "simple"): ("whether the voice is a man's or a woman's",),
-    ("DS", "simple"): ("how many people are heard",),
+    ("DE", "simple"): ("which feeling the voice has", "in what mood the speaker seems to be"),
+    ("DE", "complex"): (
+        "what in the voice lets the feeling be heard; the answer names both",
+        "whether the feeling in the voice stays the same; the answer names it",
+    ),
+    ("DG", "simple"): ("whether the voice is a man's or a woman's", "what the voice tells of the speaker's gender"),
+    ("DS", "simple"): ("how many people are heard", "whether the speaker is alone or others speak, too"),
 }
 """What is asked for, spelled out by type and difficulty; where there are several ways, the seed chooses the first and the others follow."""
 
@@ -244,8 +270,8 @@ def _shots(rows: Sequence[tuple[str, str, str, str, list[str]]], **told: Any) ->
     return ((context, {"questions": [dict(zip(keys, row, strict=True)) for row in rows]}),)
 
 
-CONTRACTS = {
-    "cpqa": Contract("cpqa_whole", 1, CPQA_SYSTEM, USER, _shots(_CPQA_EXAMPLE), WrittenSet),
-    "pqa": Contract("pqa_whole", 1, PQA_SYSTEM, USER, _shots(_PQA_EXAMPLE, words=[]), WrittenSet),
+CONTRACTS: Mapping[str, Contract[Any]] = {
+    "cpqa": Contract("cpqa_whole", 2, CPQA_SYSTEM, USER, _shots(_CPQA_EXAMPLE), WrittenSet),
+    "pqa": Contract("pqa_whole", 2, PQA_SYSTEM, USER, _shots(_PQA_EXAMPLE, words=[]), VoiceSet),
 }
 """Kind → contract."""

@@ -44,6 +44,10 @@ class Client(Protocol):
         """Ends it."""
 
 
+TOGETHER = 10
+"""Questions asked for in one request at the most: a reply with many more would be cut at max_tokens, and the last ones of it repeat the first."""
+
+
 @dataclass
 class Wish:
     """One LLM-written question wanted for one clip, through its rounds.
@@ -54,6 +58,7 @@ class Wish:
         wanted: type and difficulty.
         task: what to ask, where one thing is asked at a time.
         turn: how often the clip was asked the same before.
+        part: which request of the clip's it goes into, where there are more than `TOGETHER`.
         sample: which of `QuestionOptions.samples` it belongs to.
     """
 
@@ -62,6 +67,7 @@ class Wish:
     wanted: Wanted
     task: stepwise.Task | None
     turn: int
+    part: int
     sample: int
     done: bool = False
 
@@ -98,7 +104,7 @@ class QuestionWriter:
     """
 
     name = "written"
-    version = 3
+    version = 4
     schema = QUESTION_SCHEMA
 
     def __init__(
@@ -125,6 +131,7 @@ class QuestionWriter:
         self._open: contextlib.ExitStack | None = None
         self._client: Client | None = None
         self._generator = ""
+        self._away = False
         strict = self.options.strict if self.options.strict is not None else self.style == "stepwise"
         self._skipped = (*self.options.skip_filters, *(() if strict else SMALL_MODEL_FILTERS))
 
@@ -170,8 +177,15 @@ class QuestionWriter:
             self.tally.reused += sum(row["dropped"] is None for row in taken)
         if o.llm_kinds:
             self._write([clip for clip in rows if clip["clip_id"] not in self.reuse], written)
+            if self._away:
+                self.close()
         self.tally.clips += len(rows)
         return [row for rows_of_clip in written.values() for row in _unique(rows_of_clip)]
+
+    @property
+    def stats(self) -> ClientStats | None:
+        """Of the client, while it is open; None where nothing was asked in this process."""
+        return self._client.stats if self._client is not None else None
 
     def close(self) -> None:
         """Closes the connection, and ends the embedded LLM where it runs."""
@@ -188,8 +202,8 @@ class QuestionWriter:
         self.drops = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """To a worker process goes what to do, not what is open."""
-        return self.__dict__ | {"_open": None, "_client": None, "told": None}
+        """To a worker process goes what to do, not what is open. It may be ended after any part, without a word: there the client is closed, its replies kept, with each."""
+        return self.__dict__ | {"_open": None, "_client": None, "told": None, "_away": True}
 
     # -- what to ask --------------------------------------------------------------------------------------------------------------------
 
@@ -234,7 +248,7 @@ class QuestionWriter:
                     if task is not None:
                         turns[task.name] = turns.get(task.name, -1) + 1
                         wanted = Wanted(task.type, task.difficulty)
-                    yield Wish(clip, kind, wanted, task, turns[task.name] if task else 0, sample)
+                    yield Wish(clip, kind, wanted, task, turns[task.name] if task else 0, number // TOGETHER, sample)
 
     def _task(self, tasks: Sequence[stepwise.Task], turns: Mapping[str, int], *seed: object) -> stepwise.Task:
         """One of the tasks of a type, those that the clip has had least often first."""
@@ -247,9 +261,9 @@ class QuestionWriter:
         if self.style == "stepwise":
             yield from ([wish] for wish in wishes)
             return
-        together: dict[tuple[str, str, int], list[Wish]] = {}
+        together: dict[tuple[str, str, int, int], list[Wish]] = {}
         for wish in wishes:
-            together.setdefault((wish.clip["clip_id"], wish.kind, wish.sample), []).append(wish)
+            together.setdefault((wish.clip["clip_id"], wish.kind, wish.sample, wish.part), []).append(wish)
         yield from together.values()
 
     def _request(self, asked: list[Wish], round_: int, before: Sequence[str]) -> ChatRequest:
@@ -257,8 +271,9 @@ class QuestionWriter:
         if first.task is None:
             contract = whole.CONTRACTS[first.kind]
             wanted = [wish.wanted for wish in asked]
-            context = whole.context(tell(first.clip, o.told), first.kind, wanted, before, o.language, o.seed, first.clip["clip_id"], first.sample, round_)
-            return ChatRequest(contract.messages(context), contract.schema, contract.name, sample=first.sample * o.rounds + round_, key=asked)
+            draw = first.sample + o.samples * first.part
+            context = whole.context(tell(first.clip, o.told), first.kind, wanted, before, o.language, o.seed, first.clip["clip_id"], draw, round_)
+            return ChatRequest(contract.messages(context), contract.schema, contract.name, sample=draw * o.rounds + round_, key=asked)
         task = first.task
         sample = (first.sample * 100 + first.turn) * o.rounds + round_
         opening = pick(task.openings, o.seed, first.clip["clip_id"], task.name, sample)
@@ -284,6 +299,7 @@ class QuestionWriter:
                 waiting.add(wishes[0].clip["clip_id"])
             else:
                 self._failed(reply, wishes, last)
+            self.tally.answered()
             self._tell()
         return waiting
 
@@ -308,24 +324,26 @@ class QuestionWriter:
         fitting, wrong = whole.read(text)
         self.drops += [Drop(f"{first.clip['clip_id']} {first.kind}", "LLM: question does not fit the schema", why) for why in wrong]
         for qa in fitting:
-            left = [wish for wish in wishes if not wish.done]
-            # the type that the model says it is decides what it must hold; which wish it grants is the nearest that is left
-            granted = min(left, key=lambda wish: ((wish.wanted.type != qa.type), (wish.wanted.difficulty != qa.difficulty)), default=None)
+            # it grants a wish of its own type alone: a model that writes one type only would else undo the mix
+            granted = min(
+                (wish for wish in wishes if not wish.done and wish.wanted.type == qa.type),
+                key=lambda wish: wish.wanted.difficulty != qa.difficulty,
+                default=None,
+            )
             wanted = Wanted(qa.type, qa.difficulty)
             row = self._row(first, wanted, qa, rows)
-            if row["dropped"] is None and granted is None:
-                row["dropped"] = "more than was asked for"
-            elif row["dropped"] is None and granted is not None and qa.type not in {wish.wanted.type for wish in wishes}:
-                row["dropped"] = "type not asked for"
-            elif row["dropped"] is None and granted is not None:
+            if row["dropped"] is None and granted is not None:
                 granted.done = True
+            elif row["dropped"] is None:
+                row["dropped"] = "more than was asked for" if qa.type in {wish.wanted.type for wish in wishes} else "type not asked for"
             rows.append(row)
             self.tally.add(row)
 
     def _row(self, wish: Wish, wanted: Wanted, qa: Answer, before: Sequence[Mapping[str, Any]]) -> Row:
         clip, type, told = wish.clip, wanted.type, self.options.told
         emotion, sex, count = consensus(clip["opinions"], "emotion", sources=told.sources), gender(clip), speakers(clip)
-        answer = qa.answer if qa.answer[-1:] in ".!?" or len(qa.answer) > 150 else f"{qa.answer}."  # near the limit it was cut, not left open
+        cut = wish.task is not None and len(qa.answer) > 150  # near the schema's limit it was cut, not left open
+        answer = qa.answer if cut or qa.answer.rstrip(_CLOSING)[-1:] in _ENDS else f"{qa.answer}."
         candidate = Candidate(
             question=qa.question,
             answer=answer,
@@ -355,24 +373,24 @@ class QuestionWriter:
                 answer,
                 difficulty=wanted.difficulty,
                 label=label,
-                evidence=self._evidence(clip, type, qa),
+                evidence=self._evidence(wish, type, qa),
                 generator=self._generator,
                 prompt_hash=(wish.task.contract if wish.task else whole.CONTRACTS[wish.kind]).hash,
                 dropped=judge(candidate, skip=self._skipped),
             )
         )
 
-    def _evidence(self, clip: Row, type: str, qa: Answer) -> list[str]:
-        """The named fields that the ledger has, after the one that the type rests on."""
+    def _evidence(self, wish: Wish, type: str, qa: Answer) -> list[str]:
+        """The named fields that the ledger has and the prompt told of, after the one that the type rests on."""
         rests_on = {"C": "text", "CE": "emotion", "DE": "emotion", "CG": "gender", "DG": "gender", "CS": "speakers", "DS": "speakers"}[type]
-        there = known_fields(clip, self.options.told)
+        there = known_fields(wish.clip, self.options.told) - ({"text"} if wish.kind == "pqa" else set())
         return [name for name in dict.fromkeys([rests_on, *qa.evidence]) if name in there]
 
     # -- who answers --------------------------------------------------------------------------------------------------------------------
 
     def _tell(self) -> None:
         if self.told is not None:
-            self.told(self.tally.line(self._client.stats if self._client else None))
+            self.told(self.tally.line(self.stats))
 
     def _tell_fault(self, reason: str) -> None:
         """A fault that is tried again shows as well: an endpoint in trouble must not look like one that hangs."""
@@ -402,13 +420,10 @@ class QuestionWriter:
             with contextlib.ExitStack() as stack:
                 llm = self.llm
                 if llm is None:
-                    from cp_paraling_qa.embedded import embedded_llm
+                    from cp_paraling_qa.embedded import embedded_config
 
-                    server = stack.enter_context(embedded_llm())
                     temperature, max_tokens = self._sampling()
-                    llm = LLMConfig(
-                        server.base_url, server.model, concurrency=1, timeout=300.0, cache=self.cache, temperature=temperature, max_tokens=max_tokens
-                    )
+                    llm = stack.enter_context(embedded_config(self.cache, temperature=temperature, max_tokens=max_tokens))
                 llm = dataclasses.replace(llm, seed=self.options.seed)
                 self._client = self.client(llm) if self.client is not None else ChatClient(llm, on_fault=self._tell_fault)
                 stack.callback(self._client.close)
@@ -417,6 +432,9 @@ class QuestionWriter:
         return self._client
 
 
+_ENDS = (*".!?…。！？।؟۔", "")
+"""Of a sentence, in any script; "" where nothing but closing marks is there."""
+_CLOSING = "\"'”’»)』」"
 _SHAPING = ("per_clip", "samples", "rounds", "mix", "language", "vad", "emotions", "opinions", "soft_labels")
 
 
