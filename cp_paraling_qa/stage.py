@@ -171,7 +171,15 @@ def check_clips(run: Path, *more: str) -> dict[str, dict[str, Any]]:
     return records | {"clips": records[chosen]}
 
 
-COMMANDS = {"manifest": "corpus", "annotations": "annotate", "clips": "annotate", "condensed": "condense", "written": "generate", "questions": "generate", "dataset": "assemble"}
+COMMANDS = {
+    "manifest": "corpus",
+    "annotations": "annotate",
+    "clips": "annotate",
+    "condensed": "condense",
+    "written": "generate",
+    "questions": "generate",
+    "dataset": "assemble",
+}
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:
