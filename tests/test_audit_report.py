@@ -273,9 +273,11 @@ def test_few_labels_few_groups_and_no_words_are_said():
 
 
 def test_the_text_shortcut_with_a_model_over_the_bundled_sample(tmp_path):
-    """A model that always says neutral is right where the label is neutral, with true words and with others alike: no lift."""
+    """A model that always says neutral is right where the label is neutral, with true words and with others alike: no lift. Its answers to questions of content are not."""
 
     def neutral(request):
+        if "same" in request["response_format"]["json_schema"]["schema"]["properties"]:
+            return Reply(json.dumps({"explanation": "Another matter.", "same": False}))
         return Reply(json.dumps({"answer": "Neutral.", "label": "neutral" if "neutral" in request["messages"][-1]["content"] else "male"}))
 
     asked = sorted((row["qa_id"], row["label"]) for row in DatasetRows("cp_paraling_qa", split="test"))
@@ -291,7 +293,7 @@ def test_the_text_shortcut_with_a_model_over_the_bundled_sample(tmp_path):
     assert found["control"]["hits"] == right and found["lift"]["difference"] == 0.0
     text = shown(report)
     assert "always neutral" in text and "Chosen for CE" in text
-    assert report["contrast_sets"].keys() and report["labels"]["by_type"].keys() == {"CE", "CG"}
+    assert report["contrast_sets"].keys() and report["labels"]["by_type"].keys() == {"C", "CE", "CG"}
 
 
 def test_text_of_the_data_brings_no_markup(tmp_path):

@@ -197,3 +197,17 @@ def test_no_answer_takes_long():
         for check in FILTERS.values():
             check(row)
         assert time.perf_counter() - began < 3, part
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("The speaker says that they are moving back home in the spring.", None),  # 3 of 3 content words were spoken: moving, home, spring
+        ("The speaker says that the sister is moving to a villa.", None),  # 2 of 3
+        ("The speaker says that it is a wonderful place with a garden.", "answer is not in the words"),  # 0 of 3
+        ("The speaker says that it is a man.", "answer is not in the words"),  # nothing is said at all
+    ],
+)
+def test_a_small_model_tells_what_was_said(answer, reason):
+    row = Candidate("What does the speaker say about the sister?", answer, "C", transcript="My sister is moving back home in the spring.")
+    assert judge(row) == reason and judge(row, skip=SMALL_MODEL_FILTERS) is None

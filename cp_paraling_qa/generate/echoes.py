@@ -85,6 +85,14 @@ def off_topic(c: Candidate) -> str | None:
     return None if not said or said & content_words(c.question) else "not about the clip"
 
 
+def invented(c: Candidate) -> str | None:
+    """What the words are said to say, they say: at least half of an answer's content words stand in them. Small models only: larger ones retell, and draw conclusions."""
+    if c.type != "C":
+        return None
+    told, said = content_words(c.answer), content_words(c.transcript)
+    return None if told and 2 * len(told & said) >= len(told) else "answer is not in the words"
+
+
 def parrots(c: Candidate) -> str | None:
     """Nothing is taken over from the worked examples of the prompt."""
     own = content_words(c.transcript)

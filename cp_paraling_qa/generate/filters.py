@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from cp_paraling_qa.generate.against_ledger import contradicts, gives_away, no_feeling, no_gender
 from cp_paraling_qa.generate.candidate import Candidate, Filter, content_words
-from cp_paraling_qa.generate.echoes import copied, echoes_question, example, general, off_topic, paraphrase, parrots, repeated
+from cp_paraling_qa.generate.echoes import copied, echoes_question, example, general, invented, off_topic, paraphrase, parrots, repeated
 from cp_paraling_qa.generate.figures import figures
 from cp_paraling_qa.generate.wording import (
     babbles,
@@ -52,6 +52,7 @@ FILTERS: dict[str, Filter] = {
         general,
         example,
         off_topic,
+        invented,
         parrots,
         babbles,
         echoes_question,
@@ -61,7 +62,7 @@ FILTERS: dict[str, Filter] = {
 }
 """In the order in which they are asked."""
 
-SMALL_MODEL_FILTERS = ("clause", "prompt_talk", "prompt_voice", "no_feeling", "no_gender", "off_topic", "parrots", "babbles")
+SMALL_MODEL_FILTERS = ("clause", "prompt_talk", "prompt_voice", "no_feeling", "no_gender", "off_topic", "invented", "parrots", "babbles")
 """What only small models were seen to do wrong. A larger one may put a matter in words of its own, and answer without a word from our lists."""
 
 ANY_LANGUAGE = ("not_a_question", "language", "length", "broken_off", "placeholder", "figures", "repeated")

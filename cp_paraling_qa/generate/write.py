@@ -104,7 +104,7 @@ class QuestionWriter:
     """
 
     name = "written"
-    version = 4
+    version = 5
     schema = QUESTION_SCHEMA
 
     def __init__(
