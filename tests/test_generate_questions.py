@@ -96,6 +96,7 @@ def rows_of(run):
 
 def test_exactly_the_kinds_that_are_named_and_a_table_with_rows(run, server):
     done = cpqa("generate", run, "--kinds", "cpqa,pqa", "--llm-base-url", server.base_url, "--llm-model", "big", "--per-clip", 2)
+    assert "note: template questions were not asked for (--kinds): neither baseline nor explicit was built" in cpqa("assemble", run).stderr
     rows = rows_of(run)
     assert {row["kind"] for row in rows} == {"cpqa", "pqa"} and all(row["dropped"] is None or row["dropped"] for row in rows)
     assert re.search(r"LLM: big at http://127.0.0.1:\d+/v1, whole", done.stderr)

@@ -260,18 +260,29 @@ def _schema(path: Path) -> Any:
 
 
 def _batches(path: Path) -> Iterator[Any]:
-    """The record batches of an Arrow file (a stream, as `datasets` writes it, or a file), mapped and not read."""
+    """The record batches of an Arrow file, mapped and not read."""
     import pyarrow as pa
 
     with pa.memory_map(str(path)) as source:
-        try:
-            stream = pa.ipc.open_stream(source)
-        except pa.ArrowInvalid:
-            source.seek(0)
-            file = pa.ipc.open_file(source)
-            yield from (file.get_batch(number) for number in range(file.num_record_batches))
-        else:
-            yield from stream
+        yield from arrow_batches(source)
+
+
+def arrow_batches(source: Any) -> Iterator[Any]:
+    """The record batches of an open Arrow stream, as `datasets` writes it, or Arrow file.
+
+    Raises:
+        pyarrow.ArrowInvalid: it is neither.
+    """
+    import pyarrow as pa
+
+    try:
+        stream = pa.ipc.open_stream(source)
+    except pa.ArrowInvalid:
+        source.seek(0)
+        file = pa.ipc.open_file(source)
+        yield from (file.get_batch(number) for number in range(file.num_record_batches))
+    else:
+        yield from stream
 
 
 def _why(path: Path, error: Exception) -> str:

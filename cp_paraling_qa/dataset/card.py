@@ -61,6 +61,7 @@ class CardFacts:
     conflict: int
     text_audit: dict[str, Any] | None
     text_answerable: tuple[int, int]
+    templates: bool
     reference_only: bool = False
     configs: dict[str, dict[str, int]] = field(default_factory=dict)
     data: str = ""
@@ -117,7 +118,10 @@ class CardFacts:
         if not any(map(is_test, self.sides)):
             told.append("there is no test split")
         if not self.asked:
-            told.append("no clip has an emotion or a gender, so there is no template question: neither baseline nor explicit was built")
+            why = (
+                "no clip has an emotion or a gender, so there is no template question" if self.templates else "template questions were not asked for (--kinds)"
+            )
+            told.append(f"{why}: neither baseline nor explicit was built")
         for name, counts in self.configs.items():
             if empty := [split for split, rows in counts.items() if not rows]:
                 told.append(f"{name} has no rows in {' and '.join(empty)}")
@@ -217,6 +221,7 @@ def gather(run_folder: Path, division: Division, metadata: MetadataOptions, sets
         conflict=conflict,
         text_audit=questions.get("text_audit"),
         text_answerable=(answerable[True], answerable.total()),
+        templates="pqa_template" in questions.get("config", {}).get("kinds", ()),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa.corpora.hub import File, card, dataset_files, partition
+from cp_paraling_qa.corpora.tables import arrow_batches
 from cp_paraling_qa.errors import CorpusError, DatasetError
 
 Row = dict[str, Any]
@@ -181,25 +182,11 @@ def _read(path: Path, names: Mapping[str, list[str]]) -> Iterator[Row]:
                     yield from (_named(row, classes) for row in batch.to_pylist())
             return
         with pa.memory_map(str(path)) as source:  # only the columns that are asked for are ever touched
-            for batch in _batches(source):
+            for batch in arrow_batches(source):
                 for start in range(0, batch.num_rows, BATCH):
                     yield from (_named(row, classes) for row in batch.slice(start, BATCH).select(wanted).to_pylist())
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{path} is damaged ({_first(error)}): get it again") from None
-
-
-def _batches(source: Any) -> Iterator[Any]:
-    """The batches of an Arrow stream, as `datasets` writes it, or of an Arrow file."""
-    import pyarrow as pa
-
-    try:
-        stream = pa.ipc.open_stream(source)
-    except pa.ArrowInvalid:
-        source.seek(0)
-        file = pa.ipc.open_file(source)
-        yield from (file.get_batch(number) for number in range(file.num_record_batches))
-    else:
-        yield from stream
 
 
 def _read_text(path: Path) -> Iterator[Row]:
