@@ -1,0 +1,1 @@
+"""The card of a run, and its way to the Hub."""
