@@ -11,7 +11,9 @@ import typer
 
 from cp_paraling_qa import __version__
 from cp_paraling_qa import cli_options as opt
+from cp_paraling_qa.cli_export import export
 from cp_paraling_qa.cli_questions import audit, generate
+from cp_paraling_qa.cli_whisper_llm import whisper_llm
 from cp_paraling_qa.errors import CPQAError, RecipeError
 from cp_paraling_qa.progress import Screen
 from cp_paraling_qa.recipe import Recipe
@@ -325,6 +327,9 @@ def build(
     building.build(whole)
 
 
+app.command()(export)
+
+
 @app.command("tiny-model")
 def tiny_model(
     path: Annotated[Path, typer.Argument(help="Folder to write the model to.")],
@@ -340,6 +345,27 @@ def tiny_model(
     typer.echo(
         f"{path}: a tiny Qwen2-Audio. Next: accelerate launch trainer/sft.py --model_name_or_path {path} --dataset_name cp_paraling_qa --dataset_config baseline"
     )
+
+
+@app.command("small-model")
+def small_model(
+    path: Annotated[Path, typer.Argument(help="Folder to write the model to: 690 MB in float32.")],
+    seed: Annotated[int, typer.Option("--seed", help="Of its random projector.")] = 0,
+    dtype: Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")] = "float32",
+) -> None:
+    """Write a small real model, 171 M parameters: Whisper tiny.en and SmolLM2-135M out of installed packages, in Qwen2-Audio's architecture.
+
+    It speaks, but is deaf until its projector is trained. Needs the extra `embedded`.
+
+    Example: cpqa small-model runs/small
+    """
+    from cp_paraling_qa.training.small import write_small_model
+
+    parameters = write_small_model(path, seed=seed, dtype=dtype)["parameters"]
+    typer.echo(f"{path}: " + ", ".join(f"{part} {count / 1e6:.1f} M" for part, count in parameters.items()))
+
+
+app.command("whisper-llm")(whisper_llm)
 
 
 @app.command()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from training_fixtures import example, tiny_model, tone, tone_rows, tones, write_dataset
 
 from cp_paraling_qa.errors import ClipLengthError, DatasetError, TrainingError
-from cp_paraling_qa.training.collator import IGNORED, AudioQACollator
+from cp_paraling_qa.training.answering.generation import Answerer
+from cp_paraling_qa.training.batches import IGNORED, padded
+from cp_paraling_qa.training.collator import AudioQACollator
+from cp_paraling_qa.training.encoding import Encoder
 from cp_paraling_qa.training.families import FAMILIES
-from cp_paraling_qa.training.loading import load_processor
+from cp_paraling_qa.training.loading import load_model, load_processor
 from cp_paraling_qa.training.rows import AudioSwapped, load_rows, refuse_unhearable, shuffled_audio, steer_metadata
 
 FAMILY = FAMILIES["qwen2_audio"]
@@ -50,13 +55,55 @@ def test_text_rows_need_no_audio(processor) -> None:
     assert (mixed["input_ids"][0] != processor.audio_token_id).all()
 
 
-def test_an_answer_that_is_no_suffix_is_refused_by_name(processor) -> None:
-    """A tokenizer that strips the text's end would shift the labels of such a row by one; the tiny one does not, so its answer is faked here."""
-    collator = AudioQACollator(processor, FAMILY)
+def test_an_answer_that_the_tokenizer_would_merge_into_the_prompt_is_not_shifted(processor) -> None:
+    """A token across the border, here a newline and "The": at inference the prompt ends with the newline, so that is where the labels begin; all of the answer is in them."""
+    merging = copy.deepcopy(processor)
+    assert merging.tokenizer.add_tokens(["\nThe"]) == 1
     row = tone_rows(1)[0]
-    collator._answer_ids = lambda row: processor.tokenizer("Another answer.<|im_end|>")["input_ids"]  # type: ignore[method-assign]
-    with pytest.raises(DatasetError, match=f"row {row['id']}: its answer does not tokenise"):
-        collator([row])
+    assert row["answer"].startswith("The ")
+    encoder = Encoder(merging, FAMILY)
+    whole = merging.tokenizer(encoder.text(row) + row["answer"])["input_ids"]
+    assert merging.tokenizer.convert_tokens_to_ids("\nThe") in whole  # so it would have been merged
+    asked, told = encoder.prompts([row], {"clip000": 3})[0], encoder.answered([row], {"clip000": 3})[0]
+    assert told.prompt == asked.prompt
+    assert told.answer == merging.tokenizer(row["answer"] + "<|im_end|>")["input_ids"]
+    assert merging.tokenizer.decode(told.answer) == row["answer"] + "<|im_end|>"
+    batch = AudioQACollator(merging, FAMILY)([row])
+    assert batch["labels"][batch["labels"] != IGNORED].tolist() == told.answer
+
+
+@pytest.mark.parametrize("config", ["baseline", "explicit"])
+@pytest.mark.parametrize("share", [False, True])
+def test_training_reads_what_prediction_reads(processor, config, share, monkeypatch) -> None:
+    """TOKEN FOR TOKEN: what the model is given when it answers is what it was given in training, up to the answer."""
+    rows, given = list(load_rows(str(tones()), config, "train"))[:6], {}
+
+    def listen(rows, *args, **kwargs):
+        given["ids"] = padded(rows, *args, **kwargs)
+        raise Listened
+
+    monkeypatch.setattr("cp_paraling_qa.training.batches.padded", listen)
+    with pytest.raises(Listened):
+        Answerer(load_model(tiny_model()), processor, share=False)(rows)
+    trained = AudioQACollator(processor, FAMILY, share=share)(rows)
+    asked = [ids[mask.bool()].tolist() for ids, mask in zip(given["ids"]["input_ids"], given["ids"]["attention_mask"], strict=True)]
+    assert asked == _prompts(trained)
+    assert any("Voice:" in processor.tokenizer.decode(ids) for ids in asked) == (config == "explicit")
+
+
+class Listened(Exception):
+    """Heard what was to be heard."""
+
+
+def _prompts(batch) -> list[list[int]]:
+    """The prompts of a training batch, row by row: every sequence's prefix with each of its blocks, up to the labels."""
+    blocks = batch["blocks"] if "blocks" in batch else torch.where(batch["attention_mask"].bool(), 1, -1)
+    prompts = []
+    for ids, labels, numbers in zip(batch["input_ids"], batch["labels"], blocks, strict=True):
+        for block in range(1, int(numbers.max()) + 1):
+            own = ((numbers == 0) | (numbers == block)) & (labels == IGNORED)
+            prompts.append(ids[own].tolist())
+    return prompts
 
 
 @pytest.mark.parametrize(("change", "message"), [({"answer": "  "}, "its answer is empty"), ({"prompt": "Say <|AUDIO|>"}, "stands for audio")])
@@ -98,7 +145,7 @@ def test_length_check_names_every_clip_once(processor, with_odd_clips) -> None:
     message = str(caught.value)
     assert message.count("too-long (30.50 s)") == 1
     assert "too-short (0.05 s)" in message
-    assert "--drop_unhearable" in message and "clip000" not in message
+    assert "--drop_unhearable" in message and "--clip-seconds" in message and "clip000" not in message
 
 
 def test_dropping_counts_what_is_left_out(processor, with_odd_clips) -> None:

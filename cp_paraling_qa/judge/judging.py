@@ -31,6 +31,7 @@ class JudgeConfig:
         cache: an SQLite file where replies are kept, so that a second run sends nothing; None keeps none.
         concurrency: requests in flight.
         timeout: seconds for one request.
+        attempts: for one item.
         label: how results call the judge; None for `model`.
     """
 
@@ -42,6 +43,7 @@ class JudgeConfig:
     cache: str | Path | None = None
     concurrency: int = 8
     timeout: float = 120.0
+    attempts: int = 12
     label: str | None = None
 
     @classmethod

@@ -1,14 +1,22 @@
-"""Fine-tuning and prediction of Qwen2-Audio-style speech LLMs.
+"""Fine-tuning and prediction of speech LLMs.
 
-    families        what differs between kinds of models, one entry each
-    loading         model + processor, with the exact fast mel and the trimmed tower put in
-    mel             log-mel of the clip instead of 30 s of silence, the same numbers
-    trimmed_tower   the audio tower on the clip instead of on 30 s, the same outputs
-    rows            dataset rows for training and prediction, the length check, metadata and audio controls
-    collator        rows → batches with labels on the answer alone
-    tiny            a tiny Qwen2-Audio from a config, for trying and testing
-    options         the options of a fine-tuning run and their defaults
     sft, predict    the two programs behind `trainer/`
+    options         the options of a fine-tuning run and their defaults
+    run, runs       one run, step by step; its output folder: identity, checkpoints
+    families        what differs between kinds of models, one file each
+    whisper_llm     a family of our own: any Whisper encoder, a projector, any causal language model
+    loading         model + processor, with what makes them faster and changes nothing
+    hearing         exact fast mel, trimmed towers, the cache of a frozen tower's outputs
+    mixing          what is trained on: components, shares, the paper's arms, streams
+    rows            dataset rows: loading, lengths, the controls on metadata and audio
+    encoding, batches, sampler, collator    rows → token ids and features → sequences → batches
+    loss, trainer   the loss at answer tokens; TRL's trainer with it
+    parts           what of a model is trained
+    preflight       checks and report before the first step; memory: the estimate in it
+    evaluating      held-out rows while training, with the shuffled-audio control
+    publishing      the card, the Hub
+    answering       answers in memory: one prefill a clip, batches, journal, controls
+    tiny, small     models to try with: random and tiny; real, 170 M
 
 What differs between kinds of models stands in `families` alone.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ from typing import Any
 
 from cp_paraling_qa.errors import TrainingError
 from cp_paraling_qa.training.families import family_of
-from cp_paraling_qa.training.mel import use_fast_mel
+from cp_paraling_qa.training.hearing.mel import use_fast_mel
 
 _TINY_PARAMETERS = 5_000_000
 _HASHED_WHOLE = 64 * 2**20
+_WHICH = ("revision", "trust_remote_code")
 _HARMLESS = (
     "`is_gradient_checkpointing` is deprecated",  # read by PEFT 0.21
     "`gradient_checkpointing` is deprecated",  # TRL 1.16's name for it
@@ -25,19 +27,33 @@ def load_processor(path: str | Path, **kwargs: Any) -> Any:
     """The processor of a checkpoint, with the exact fast mel.
 
     Raises:
-        TrainingError: nothing there that loads; names the path.
+        TrainingError: nothing there that loads, or a family that is not in the registry; names the path.
     """
-    from transformers import AutoProcessor
+    family = family_of(load_config(_described(path), **{name: kwargs[name] for name in _WHICH if name in kwargs}))
+    try:
+        processor = family.load_processor(str(path), **kwargs)
+    except (OSError, ValueError, ImportError) as error:
+        raise _unloadable(path, error) from error
+    family.fit_padding(processor)
+    use_fast_mel(processor)
+    return processor
+
+
+def load_config(path: str | Path, **kwargs: Any) -> Any:
+    """The config of a checkpoint.
+
+    Raises:
+        TrainingError: nothing there that loads.
+    """
+    from transformers import AutoConfig
+
+    import cp_paraling_qa.training.whisper_llm  # noqa: F401 (makes it known to the auto classes)
 
     _must_exist(path)
     try:
-        processor = AutoProcessor.from_pretrained(str(path), **kwargs)
+        return AutoConfig.from_pretrained(str(path), **kwargs)
     except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{path}: no model can be loaded from there ({_first_line(error)}); `cpqa tiny-model PATH` writes a small one to try with"
-        ) from error
-    use_fast_mel(processor)
-    return processor
+        raise _unloadable(path, error) from error
 
 
 def load_model(path: str | Path, *, adapter: str | Path | None = None, dtype: str = "float32", device: str | None = None, **kwargs: Any) -> Any:
@@ -53,19 +69,16 @@ def load_model(path: str | Path, *, adapter: str | Path | None = None, dtype: st
     Raises:
         TrainingError: nothing there that loads, or a family that is not in the registry.
     """
-    from transformers import AutoConfig, AutoModelForMultimodalLM
-
-    _must_exist(path)
-    known = {name: kwargs[name] for name in ("revision", "trust_remote_code") if name in kwargs}
+    family = family_of(load_config(path, **{name: kwargs[name] for name in _WHICH if name in kwargs}))
+    if family.untested:
+        warnings.warn(
+            f"{family.model_type}: no model of this family has been run with this library yet ({family.untested}); compare a few rows by hand", stacklevel=2
+        )
     try:
-        family = family_of(AutoConfig.from_pretrained(str(path), **known))
-        model = AutoModelForMultimodalLM.from_pretrained(str(path), dtype=dtype, **kwargs)
+        model = family.load(str(path), dtype=dtype, **kwargs)
     except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"{path}: no model can be loaded from there ({_first_line(error)}); `cpqa tiny-model PATH` writes a small one to try with"
-        ) from error
-    if family.trim_tower:
-        family.trim_tower(model)
+        raise _unloadable(path, error) from error
+    family.prepare(model)
     if device:
         model.to(device)
     return put_adapter(model, adapter) if adapter else model
@@ -138,10 +151,22 @@ def quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
+def _described(path: str | Path) -> str | Path:
+    """Where the model's config lies: the folder of an adapter holds a processor, its base model has the config."""
+    adapter = Path(path) / "adapter_config.json"
+    if adapter.is_file() and not (Path(path) / "config.json").is_file():
+        return str(json.loads(adapter.read_text(encoding="utf-8"))["base_model_name_or_path"])
+    return path
+
+
 def _must_exist(path: str | Path) -> None:
     """A path that cannot be a Hub id fails at once, not after a round of network timeouts."""
     if not Path(path).exists() and (isinstance(path, Path) or str(path).startswith((".", "/", "~")) or str(path).count("/") > 1):
         raise TrainingError(f"{path}: no model can be loaded from there (no such folder); `cpqa tiny-model PATH` writes a small one to try with")
+
+
+def _unloadable(path: str | Path, error: BaseException) -> TrainingError:
+    return TrainingError(f"{path}: no model can be loaded from there ({_first_line(error)}); `cpqa tiny-model PATH` writes a small one to try with")
 
 
 def _first_line(error: BaseException) -> str:

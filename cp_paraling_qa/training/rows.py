@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cp_paraling_qa.audio import duration_of
 from cp_paraling_qa.errors import AudioError, ClipLengthError, DatasetError, TrainingError
 from cp_paraling_qa.schema import Seconds
 from cp_paraling_qa.training.families import Family
+from cp_paraling_qa.training.sampler import RowLength
+
+if TYPE_CHECKING:
+    from cp_paraling_qa.training.encoding import Encoder
 
 BUNDLED = "cp_paraling_qa"
 """Name of the sample that lies beside this library, as a dataset folder."""
 
+SPLIT_OR_DROP = "split them (`cpqa corpus … --clip-seconds 10-30` cuts recordings at pauses), or pass --drop_unhearable to leave them out"
+"""What can be done about clips that the encoder does not hear."""
+
+_PROBE_SECONDS = 10
+_TOKENISED = 10_000  # rows at a time
 _LISTED = 20  # clips that an error message spells out
 
 
@@ -31,41 +40,58 @@ def load_rows(dataset: str, configs: str | Sequence[str], split: str, *, cache_d
     Raises:
         DatasetError: no such dataset, config or split, or no rows in it.
     """
-    from datasets import Audio, concatenate_datasets, load_dataset
+    from datasets import concatenate_datasets
 
     names = [name.strip() for name in (configs.split(",") if isinstance(configs, str) else configs) if name.strip()]
     if not names:
         raise DatasetError(f"{dataset}: no config named; pass one of baseline, explicit, implicit, combined")
-    if dataset == BUNDLED and not Path(dataset).is_dir():
-        dataset = str(Path(__file__).resolve().parent.parent)  # called from elsewhere than the checkout's root
     parts = []
     for name in names:
-        try:
-            part = load_dataset(dataset, name, split=split, cache_dir=cache_dir)
-        except (ValueError, FileNotFoundError, ConnectionError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise DatasetError(f"{dataset}: config {name!r}, split {split!r} cannot be loaded ({reason}); `cpqa build` writes a dataset folder") from error
+        part = load_config(dataset, name, split, cache_dir=cache_dir)
         missing = {"id", "clip_id", "audio", "question", "prompt", "answer"} - set(part.column_names)
         if missing:
             raise DatasetError(f"{dataset}: config {name!r} has no column {', '.join(sorted(missing))}; train on baseline, explicit, implicit or combined")
-        if not part.num_rows:
-            raise DatasetError(f"{dataset}: config {name!r} has no rows in split {split!r}")
-        if getattr(part.features["audio"], "decode", False):
-            part = part.cast_column("audio", Audio(decode=False))  # the collator decodes, with soundfile: no torchcodec
         parts.append(part.add_column("config", [name] * part.num_rows) if "config" not in part.column_names else part)
     return parts[0] if len(parts) == 1 else concatenate_datasets(parts)
 
 
+def load_config(dataset: str, name: str | None, split: str, *, cache_dir: str | None = None) -> Any:
+    """Rows of one config of any dataset with its audio left encoded: the collator decodes, with soundfile, without torchcodec.
+
+    Raises:
+        DatasetError: no such dataset, config or split, or no rows in it.
+    """
+    from datasets import Audio, load_dataset
+
+    try:
+        rows = load_dataset(dataset_path(dataset), name, split=split, cache_dir=cache_dir)
+    except (ValueError, FileNotFoundError, ConnectionError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DatasetError(f"{dataset}: config {name!r}, split {split!r} cannot be loaded ({reason}); `cpqa build` writes a dataset folder") from error
+    if not rows.num_rows:
+        raise DatasetError(f"{dataset}: config {name!r} has no rows in split {split!r}")
+    if getattr(rows.features.get("audio"), "decode", False):
+        rows = rows.cast_column("audio", Audio(decode=False))
+    return rows
+
+
+def dataset_path(dataset: str) -> str:
+    """Where a dataset lies: the bundled sample is found from anywhere, not from the checkout's root alone."""
+    return str(Path(__file__).resolve().parent.parent) if dataset == BUNDLED and not Path(dataset).is_dir() else dataset
+
+
 def first_rows(dataset: Any) -> dict[str, int]:
-    """The first row of every clip: clip_id → row number."""
+    """The first row of every clip that can be heard: clip_id → row number."""
+    silent = silent_rows(dataset) if hasattr(dataset, "select_columns") else frozenset()
     first: dict[str, int] = {}
     for number, clip in enumerate(dataset["clip_id"]):
-        first.setdefault(clip, number)
+        if number not in silent:
+            first.setdefault(clip, number)
     return first
 
 
 def clip_seconds(dataset: Any) -> dict[str, Seconds]:
-    """Length of every clip, read from the audio's header once a clip.
+    """Length of every clip, read from the audio's header once a clip; rows without audio have none.
 
     Raises:
         DatasetError: a clip whose header cannot be read, by name.
@@ -74,6 +100,8 @@ def clip_seconds(dataset: Any) -> dict[str, Seconds]:
     audio = dataset.select_columns(["audio"]).select(list(first.values())) if hasattr(dataset, "select_columns") else [dataset[n] for n in first.values()]
     seconds: dict[str, Seconds] = {}
     for clip, row in zip(first, audio, strict=True):
+        if row["audio"] is None:
+            continue
         try:
             seconds[clip] = duration_of(row["audio"])
         except AudioError as error:
@@ -108,6 +136,12 @@ def check_seconds(seconds: Mapping[str, Seconds], family: Family, processor: Any
         )
 
 
+def unhearable(seconds: Mapping[str, Seconds], family: Family, processor: Any) -> dict[str, Seconds]:
+    """The clips among `seconds` that the encoder would cut or cannot hear."""
+    longest = family.hears(processor)
+    return {clip: length for clip, length in seconds.items() if not family.min_seconds <= length <= longest}
+
+
 def refuse_unhearable(dataset: Any, family: Family, processor: Any, *, drop: bool = False) -> tuple[Any, dict[str, Seconds]]:
     """The length check over a whole dataset, before anything runs.
 
@@ -125,10 +159,9 @@ def refuse_unhearable(dataset: Any, family: Family, processor: Any, *, drop: boo
     """
     seconds = clip_seconds(dataset)
     if not drop:
-        check_seconds(seconds, family, processor, remedy="split them, or pass --drop_unhearable to leave them out")
+        check_seconds(seconds, family, processor, remedy=SPLIT_OR_DROP)
         return dataset, {}
-    longest = family.hears(processor)
-    dropped = {clip: length for clip, length in seconds.items() if not family.min_seconds <= length <= longest}
+    dropped = unhearable(seconds, family, processor)
     if dropped:
         dataset = dataset.select([number for number, clip in enumerate(dataset["clip_id"]) if clip not in dropped])
         if not len(dataset):
@@ -153,24 +186,41 @@ def steer_metadata(dataset: Any, *, dropout: float = 0.0, shuffle: bool = False,
     Raises:
         TrainingError: a share outside 0–1; no metadata in the rows; or nobody to swap with.
     """
-    if not 0 <= dropout <= 1:
-        raise TrainingError(f"metadata dropout {dropout:g} is outside 0–1")
     if not dropout and not shuffle:
         return dataset
-    prompts, metadata = list(dataset["prompt"]), list(dataset["metadata"])
-    with_block = [n for n, block in enumerate(metadata) if block and block in prompts[n]]
-    if not with_block:
+    prompts = steered_prompts(dataset["prompt"], dataset["question"], dataset["metadata"], dataset["clip_id"], dropout=dropout, shuffle=shuffle, seed=seed)
+    return dataset.remove_columns("prompt").add_column("prompt", prompts)
+
+
+def steered_prompts(
+    prompts: Iterable[str],
+    questions: Sequence[str],
+    metadata: Iterable[str | None],
+    clips: Iterable[str],
+    *,
+    dropout: float = 0.0,
+    shuffle: bool = False,
+    seed: int = 0,
+) -> list[str]:
+    """`steer_metadata` on columns: the prompts after both controls, row by row.
+
+    Raises:
+        TrainingError: as `steer_metadata`.
+    """
+    if not 0 <= dropout <= 1:
+        raise TrainingError(f"metadata dropout {dropout:g} is outside 0–1")
+    prompts, metadata, clips = list(prompts), list(metadata), list(clips)
+    with_block = {n: block for n, block in enumerate(metadata) if block and block in prompts[n]}
+    if not with_block and (dropout or shuffle):
         raise TrainingError("metadata dropout and shuffling need prompts that show metadata: train on config explicit or combined")
-    questions, clips = dataset["question"], list(dataset["clip_id"])
-    bare = set(random.Random(f"{seed} dropout").sample(with_block, round(dropout * len(with_block))))
-    rest = [n for n in with_block if n not in bare]
-    donors = _donors(rest, clips, random.Random(f"{seed} shuffle")) if shuffle else {}
-    for n in with_block:
+    bare = set(random.Random(f"{seed} dropout").sample(list(with_block), round(dropout * len(with_block))))
+    donors = _donors([n for n in with_block if n not in bare], clips, random.Random(f"{seed} shuffle")) if shuffle else {}
+    for n, block in with_block.items():
         if n in bare:
             prompts[n] = questions[n]
         elif n in donors:
-            prompts[n] = prompts[n].replace(metadata[n], metadata[donors[n]], 1)
-    return dataset.remove_columns("prompt").add_column("prompt", prompts)
+            prompts[n] = prompts[n].replace(block, with_block[donors[n]], 1)
+    return prompts
 
 
 def _donors(rows: Sequence[int], clips: Sequence[str], draw: random.Random) -> dict[int, int]:
@@ -235,6 +285,82 @@ class AudioSwapped(Sequence[Mapping[str, Any]]):
     def without_audio(self) -> AudioSwapped:
         """The same rows without the audio column, quick to read."""
         return AudioSwapped(self.rows.select_columns([name for name in self.rows.column_names if name != "audio"]), self.swap)
+
+
+def row_lengths(dataset: Any, encoder: Encoder) -> list[RowLength]:
+    """Tokens of every row: its clip's positions from the header's seconds, its texts' tokens, and what the chat template puts around clip, question and answer.
+
+    Made for grouping: a position or two may be off where the encoder rounds.
+    """
+    import numpy as np
+
+    processor, family = encoder.processor, encoder.family
+    rate = family.extractor(processor).sampling_rate
+    probe = min(_PROBE_SECONDS, family.hears(processor))
+    per_second = encoder.features([np.zeros(int(probe * rate), dtype=np.float32)]).counts[0] / probe
+    end = len(family.encode(processor, encoder.end))
+    frame = {audio: len(family.encode(processor, family.render(processor, "", audio=audio))) - audio + end for audio in (False, True)}
+    seconds, silent = clip_seconds(dataset), silent_rows(dataset)
+    lengths = []
+    for start in range(0, len(dataset), _TOKENISED):
+        part = {name: dataset.select_columns([name])[start : start + _TOKENISED][name] for name in ("clip_id", "prompt", "answer")}
+        texts = [prompt + answer for prompt, answer in zip(part["prompt"], part["answer"], strict=True)]
+        for number, (clip, ids) in enumerate(zip(part["clip_id"], processor.tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True), start):
+            heard = None if number in silent else clip
+            lengths.append(RowLength(heard, 0 if heard is None else round(seconds[clip] * per_second), frame[heard is not None] + len(ids)))
+    return lengths
+
+
+class HeardRows(Sequence[Mapping[str, Any]]):
+    """Rows of a dataset, a batch at a time: a clip's audio is read once for all rows of the batch that hear it, and not at all where nobody needs it.
+
+    Args:
+        rows: a `datasets.Dataset`.
+        audio: whether to read the audio; without it a row says only that there is some (its `audio` is True).
+    """
+
+    def __init__(self, rows: Any, *, audio: bool = True) -> None:
+        self.rows, self.audio = rows, audio
+        self.text = rows.select_columns([name for name in rows.column_names if name != "audio"])
+        self.sound = rows.select_columns(["audio"]) if "audio" in rows.column_names else None
+        self.silent = silent_rows(rows)
+
+    def __len__(self) -> int:
+        """As many as the dataset's."""
+        return len(self.rows)
+
+    def __getitem__(self, number: Any) -> Any:
+        """One row."""
+        return self.__getitems__([number])[0]
+
+    def __getitems__(self, numbers: Sequence[int]) -> list[dict[str, Any]]:
+        """Rows by number: what a data loader asks for."""
+        heard: dict[str, Any] = {}
+        rows = []
+        for number in numbers:
+            row = dict(self.text[int(number)])
+            clip = row["clip_id"]
+            if number in self.silent or self.sound is None:
+                row["audio"] = None
+            elif not self.audio:
+                row["audio"] = True
+            else:
+                if clip not in heard:
+                    heard[clip] = self.sound[int(number)]["audio"]
+                row["audio"] = heard[clip]
+            rows.append(row)
+        return rows
+
+
+def silent_rows(rows: Any) -> frozenset[int]:
+    """Numbers of the rows without audio, found in the column's validity, without reading any audio."""
+    import pyarrow.compute as pc
+
+    if "audio" not in rows.column_names:
+        return frozenset(range(len(rows)))
+    null = pc.is_null(rows.data.column("audio")).to_numpy()
+    chosen = null if rows._indices is None else null[rows._indices.column(0).to_numpy()]
+    return frozenset(chosen.nonzero()[0].tolist())
 
 
 def content_hash(dataset: Any) -> str:
