@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,27 @@ PEERS = {
 """Peer → what pip installs for it."""
 
 
-def set_up(peer: str, folder: Path) -> str:
+def set_up(peer: str, folder: Path, packages: Sequence[str] = ()) -> str:
     """The Python of a peer's environment, which is made where it is missing.
+
+    Args:
+        peer: a name of `PEERS`.
+        folder: where environments are kept.
+        packages: what pip installs; empty for what `PEERS` says.
 
     Raises:
         RuntimeError: it cannot be made; says why.
     """
-    place = folder / peer
+    place, wanted = folder / peer, list(packages) or PEERS[peer]
     python, done = place / "bin" / "python", place / "installed.json"
-    if done.exists() and json.loads(done.read_text()) == PEERS[peer]:
+    if done.exists() and json.loads(done.read_text()) == wanted:
         return str(python)
     print(f"making the environment of {peer} in {place}", flush=True)
-    for command in ([sys.executable, "-m", "venv", "--clear", str(place)], [str(python), "-m", "pip", "install", "--quiet", *PEERS[peer]]):
+    for command in ([sys.executable, "-m", "venv", "--clear", str(place)], [str(python), "-m", "pip", "install", "--quiet", *wanted]):
         ran = subprocess.run(command, capture_output=True, text=True)
         if ran.returncode:
             raise RuntimeError(f"its environment cannot be made: {(ran.stderr or ran.stdout).strip()[-600:]}")
-    done.write_text(json.dumps(PEERS[peer]))
+    done.write_text(json.dumps(wanted))
     return str(python)
 
 
