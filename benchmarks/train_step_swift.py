@@ -102,21 +102,24 @@ def write_task(folder: Path, model: Path, steps: int) -> Path:
         lines.append(json.dumps({"messages": turns, "audios": [place]}))
     (folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     task = {
+        "folder": str(folder),
         "model": str(model),
         "theirs": str(older_form(model, folder / "theirs")),
         "rows": rows,
         "jsonl": str(folder / "rows.jsonl"),
         "system": system[1] if system else "",
+        "end": family.end_of_turn(processor),
+        "targets": family.lora_targets,
         "steps": steps,
     }
-    (folder / "task.json").write_text(
-        json.dumps(task | {"end": family.end_of_turn(processor), "targets": family.lora_targets, "out": str(folder / "out")}), encoding="utf-8"
-    )
+    (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
     return folder / "task.json"
 
 
 def older_form(model: Path, beside: Path) -> Path:
-    """The same model, its weights by link, with the settings that transformers 4 reads and 5 no longer writes."""
+    """The same model, its weights by link, with the settings that transformers 4 reads and 5 no longer writes; the model itself where 4 wrote it."""
+    if not (model / "processor_config.json").exists():
+        return model
 
     def read(name: str) -> Any:
         return json.loads((model / name).read_text(encoding="utf-8"))
@@ -161,10 +164,11 @@ def compare(python: str, model: Path, folder: Path, repeats: int) -> dict[str, A
         for number in range(repeats + 1):
             for side in (swift, ours) if number % 2 else (ours, swift):
                 turns[side.name].append(side.turn())
+            if number == 0:
+                check({name: of_side[0] for name, of_side in turns.items()})
             last = {name: of_side[-1]["step"] for name, of_side in turns.items()}
             print(f"turn {number} of {repeats}: swift {last['swift']:.2f} s, ours {last['ours']:.2f} s", file=sys.stderr, flush=True)
     firsts = {name: of_side[0] for name, of_side in turns.items()}
-    check(firsts)
     took = {name: {what: statistics.median(turn[what] for turn in of_side[1:]) for what in ("step", "cpu", "batch")} for name, of_side in turns.items()}
     both = {name: statistics.median(turn["batch"] + turn["step"] for turn in of_side[1:]) for name, of_side in turns.items()}
     first = firsts["swift"]

@@ -1,7 +1,4 @@
-"""The two sides of `train_step_swift.py`, each started in its own environment: a real trainer that does one step for every line on stdin.
-
-python benchmarks/trainers_in_turns.py swift|ours TASK.json
-"""
+"""The two sides of `train_step_swift.py`, which starts this file in either environment with `swift` or `ours`: a real trainer that does one step for every line on stdin."""
 
 from __future__ import annotations
 
@@ -92,7 +89,7 @@ def swift_side(task: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]
         "template": "qwen2_audio",
         "system": task["system"],
         "dataset": task["jsonl"],
-        "output_dir": task["out"],
+        "output_dir": f"{task['folder']}/swift",
         "tuner_type": "lora",
         "target_regex": task["targets"],
         "lora_rank": LORA["r"],
@@ -145,7 +142,7 @@ def our_side(task: Mapping[str, Any], say: Callable[[Mapping[str, Any]], None]) 
         trainer = AudioSFTTrainer(
             model=model,
             args=AudioSFTConfig(
-                output_dir=task["out"],
+                output_dir=f"{task['folder']}/ours",
                 gradient_checkpointing=False,
                 bf16=False,
                 per_device_train_batch_size=ROWS,

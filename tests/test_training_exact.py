@@ -67,7 +67,7 @@ def test_a_killed_program_goes_on(tmp_path) -> None:
     command = [sys.executable, str(ROOT / "trainer" / "sft.py"), *arguments(tmp_path / "killed", *options, *SAVING, "--save_steps", "4")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, start_new_session=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (tmp_path / "killed" / "checkpoint-8").exists() and program.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(program.pid, signal.SIGKILL)

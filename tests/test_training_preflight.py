@@ -11,7 +11,7 @@ import torch
 from training_fixtures import tiny_model, tone_rows, tones, write_dataset
 
 from cp_paraling_qa.errors import TrainingError
-from cp_paraling_qa.training import run
+from cp_paraling_qa.training import run as fine_tuning
 from cp_paraling_qa.training.collator import AudioQACollator
 from cp_paraling_qa.training.families import FAMILIES
 from cp_paraling_qa.training.loading import load_model, load_processor
@@ -226,14 +226,14 @@ def test_a_loss_that_is_not_finite(batch, model, tmp_path, monkeypatch) -> None:
     broken.get_output_embeddings().weight.data[3] = float("nan")
     problems, loss = checks.forward_problems(broken, batch, FAMILY, ["r1", "r2"])
     assert loss is None and "not finite at" in problems[0] and "r1, r2" in problems[0]
-    load = run.load_model
+    load = fine_tuning.load_model
 
     def poisoned(*args, **kwargs):
         loaded = load(*args, **kwargs)
         loaded.get_output_embeddings().weight.data[3] = float("nan")
         return loaded
 
-    monkeypatch.setattr(run, "load_model", poisoned)
+    monkeypatch.setattr(fine_tuning, "load_model", poisoned)
     with pytest.raises(TrainingError, match="the loss of the longest batch is not finite"):
         run(tmp_path)
 
@@ -256,7 +256,7 @@ def test_padding_that_ends_a_turn(processor, model, tmp_path, monkeypatch) -> No
     assert checks.tokenizer_problems(model, processor, FAMILY) == []
     processor.tokenizer.pad_token = "<|im_end|>"
     assert "'<|im_end|>' is also the end of a turn" in checks.tokenizer_problems(model, processor, FAMILY)[0]
-    monkeypatch.setattr(sft, "load_processor", lambda *args, **kwargs: processor)
+    monkeypatch.setattr(fine_tuning, "load_processor", lambda *args, **kwargs: processor)
     with pytest.raises(TrainingError, match="also the end of a turn"):
         run(tmp_path)
 

@@ -142,7 +142,7 @@ def test_errors_are_one_line_and_exit_2(capsys, tmp_path) -> None:
 def _launch(*options: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(ROOT / "trainer/accelerate/cpu.yaml"), str(ROOT / "trainer/sft.py")]
-    return subprocess.run([*command, *options], capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
+    return subprocess.run([*command, *options], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
 
 
 def test_accelerate_launch_with_a_recipe(tmp_path) -> None:
