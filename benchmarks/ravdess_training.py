@@ -37,7 +37,7 @@ EPOCHS, QUICK_STEPS = 6, 20
 class Setting:
     """One fine-tuning: what is trained, on which configs, and which configs it is asked.
 
-    `mixture` narrows the training rows down; `metadata` says that the prompts of training and test show the clip's labels, so that direct questions have their answer in them.
+    `mixture` narrows the training rows down.
     """
 
     name: str
@@ -154,6 +154,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help=f"one seed, the projector alone, {QUICK_STEPS} steps: shows the way, not the result")
     parser.add_argument("--out", help="keeps models, adapters and results here (default: a folder that goes away)")
     arguments = parser.parse_args()
+    kept = "-quick" if arguments.quick else "" if arguments.epochs == EPOCHS else f"-{arguments.epochs}-epochs"  # runs of other lengths are other results
     length = ["--max_steps", str(QUICK_STEPS)] if arguments.quick else ["--num_train_epochs", str(arguments.epochs)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(arguments.out or folder)
@@ -169,7 +170,7 @@ def main() -> None:
         print(f"linear probe on the tower's outputs: accuracy {probe_accuracy:.3f}, macro F1 {probe_f1:.3f}", flush=True)
         results: dict[str, list[dict[str, Any]]] = {}
         for setting in _settings(arguments):
-            result = learn(setting, arguments.dataset, model, length, out / f"{setting.name}-{setting.parts}-{setting.seed}", str(out / "tower"))
+            result = learn(setting, arguments.dataset, model, length, out / f"{setting.name}-{setting.parts}-{setting.seed}{kept}", str(out / "tower"))
             results.setdefault(setting.name, []).append(result)
             told = "; ".join(
                 f"{name} accuracy {result[name]['accuracy']:.3f}, macro F1 {result[name]['macro_f1']:.3f}, shuffled audio {result[name]['shuffled']:.3f}"

@@ -17,7 +17,7 @@ default); its template's suffix is the end token alone (by default it trains on 
 and 5 no longer writes. Then token ids and labels of both batches have to be the same, and are compared (swift leaves one audio token a clip, which the model's forward
 spreads out), as are the number of trained parameters and of threads. With transformers 5 (`--swift-env` with one) swift only warns, and works as well.
 
-The last line is JSON: ratio_vs_swift (their step ÷ ours), ratio_vs_swift_with_batch (batch and step), ratio_vs_swift_cpu (the step's processor time: with OMP_NUM_THREADS=1
+The last line is JSON: ratio_vs_swift (their step ÷ ours), ratio_vs_swift_with_batch (batch and step), cpu_ratio_vs_swift (the step's processor time: with OMP_NUM_THREADS=1
 the figure that other work on the machine disturbs least), loss_difference (largest difference of a step's loss, nats a token), swift, transformers (versions over there).
 """
 
@@ -179,7 +179,7 @@ def compare(python: str, model: Path, folder: Path, repeats: int) -> dict[str, A
     return {
         "ratio_vs_swift": took["swift"]["step"] / took["ours"]["step"],
         "ratio_vs_swift_with_batch": both["swift"] / both["ours"],
-        "ratio_vs_swift_cpu": took["swift"]["cpu"] / took["ours"]["cpu"],
+        "cpu_ratio_vs_swift": took["swift"]["cpu"] / took["ours"]["cpu"],
         "loss_difference": max(abs(one["loss"] - other["loss"]) for one in turns["swift"] for other in turns["ours"]),
         "swift": first["swift"],
         "transformers": first["transformers"],

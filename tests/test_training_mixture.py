@@ -18,8 +18,9 @@ from training_fixtures import example, tone, write_dataset
 from cp_paraling_qa.errors import ClipLengthError, DatasetError, RecipeError, TrainingError
 from cp_paraling_qa.training.mixing.components import ARMS, component, configs_of, entries, plan_of
 from cp_paraling_qa.training.mixing.mixture import load_pool, training_rows
+from cp_paraling_qa.training.mixing.pieces import _counted
 from cp_paraling_qa.training.mixing.shares import picked, rounded, shares
-from cp_paraling_qa.training.mixing.streaming import Stream, _endless, stream_of, streamed_rows
+from cp_paraling_qa.training.mixing.streaming import Stream, _endless, stream_digest, stream_of, streamed_rows
 from cp_paraling_qa.training.options import CPQAArguments, parse
 
 OURS = CPQAArguments()
@@ -261,6 +262,16 @@ def test_held_out_rows_come_once_and_in_order(folder):
     assert rows["id"] == ["asr-0-0", "asr-0-1", "pqa-0-0", "pqa-0-1"]  # what the test split holds; two components are not in it
 
 
+def test_held_out_rows_are_never_those_a_component_trains_on(folder, tmp_path):
+    """A component's own split, and a file, which has no other split, are what is trained on."""
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text('{"prompt": "Hi?", "answer": "Hello."}\n')
+    entries = [{"name": "asr", "split": "train"}, {"name": "chat", "text": str(chat)}]
+    options = replace(OURS, mixture=entries)
+    assert len(load_pool(script(folder), options).draw(0).rows) == 13
+    assert load_pool(script(folder), options, "test").draw(0, whole=True).rows["id"] == ["asr-0-0", "asr-0-1"]
+
+
 def test_the_report_can_be_read(folder):
     mixture = draw(folder, mixture="cpqa=2,pqa=1")
     text = "\n".join(mixture.lines())
@@ -407,6 +418,16 @@ def test_unhearable_clips_are_refused_by_name_or_left_out_before_the_draw(odd_fo
     assert set(Counter(mixture.rows["id"]).values()) == {2} and "long" not in mixture.rows["clip_id"]
 
 
+def test_clips_of_one_name_in_two_datasets_are_measured_each(tmp_path):
+    folders = [
+        str(write_dataset(tmp_path / name, {"baseline": {"train": [example("same", tone(300, seconds), f"{name}?", "a.")]}}))
+        for name, seconds in (("long", 2.5), ("short", 0.3))
+    ]
+    with pytest.raises(ClipLengthError, match=r"same.* \(2\.50 s\)"):
+        draw(",".join(folders), ears=EARS, config="baseline")
+    assert draw(",".join(folders), ears=EARS, config="baseline", drop_unhearable=True).rows["question"] == ["short?"]
+
+
 def test_a_component_that_nobody_can_hear_is_an_error(odd_folder):
     with pytest.raises(ClipLengthError, match="component cpqa: none of its clips"):
         draw(odd_folder, ears=EARS, mixture="pqa_template,cpqa", drop_unhearable=True)
@@ -551,6 +572,15 @@ def test_streams_mix_datasets_and_text(folder, other, tmp_path):
     assert [(entry.available, entry.share) for entry in mixture.report] == [(14, 0.5), (3, 0.5)]
 
 
+def test_streamed_json_lines_are_counted_by_kind_and_keep_late_columns(tmp_path):
+    """Only the rows that a component takes make up its size; a column that the first row lacks is read all the same."""
+    path = tmp_path / "rows.jsonl"
+    lines = [{"prompt": f"p{n}", "answer": "a"} | ({"kind": "cpqa", "type": "CE"} if n > 2 else {}) for n in range(5)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    part = component({"name": "cpqa", "dataset": str(path), "config": "x"}, (), metadata=False)
+    assert [(group, dict(counts)) for group, counts in _counted(part, str(path))] == [(-1, {"CE": 2})]
+
+
 def test_configs_alone_stream_in_natural_shares(folder):
     rows = first(stream(folder, config="baseline,implicit"), 51)
     written = sum(name in ("pqa", "cpqa") for name, *_ in rows)
@@ -592,3 +622,13 @@ def test_a_streamed_run_needs_to_know_when_to_stop_and_counts_its_rows(folder):
 def test_streams_name_what_is_not_there(other, mixture, message):
     with pytest.raises(DatasetError, match=message):
         stream(other, mixture=mixture)
+
+
+def test_streams_that_show_other_rows_are_other_runs(folder):
+    """S30 and S32 have the same components and sizes; a checkpoint of one must not be taken for the other's."""
+    data, training = script(folder), SimpleNamespace(dataloader_num_workers=0, seed=0)
+    options = [replace(OURS, arm="S30"), replace(OURS, arm="S32"), replace(OURS, arm="S32", metadata_dropout=0.5), replace(OURS, arm="S30", stream_buffer=7)]
+    mixtures = [streamed_rows(data, ours, 0) for ours in options]
+    assert all(mixture.plain() == mixtures[0].plain() for mixture in mixtures)
+    digests = [stream_digest(mixture, data, training, ours) for mixture, ours in zip(mixtures, options, strict=True)]
+    assert len(set(digests)) == 4 and digests[0] == stream_digest(mixtures[0], data, training, replace(OURS, arm="S30"))

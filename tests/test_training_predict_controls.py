@@ -15,9 +15,9 @@ from cp_paraling_qa.dataset.metadata import compose
 from cp_paraling_qa.errors import DatasetError, TrainingError
 from cp_paraling_qa.judge.scorefile import read_predictions, score_rows
 from cp_paraling_qa.training.answering import cascade
-from cp_paraling_qa.training.answering.shown import above, metadata_blocks, shown_prompts
-from cp_paraling_qa.training.predict import main, predict_file, predict_from_words
-from cp_paraling_qa.training.rows import load_rows, steer_metadata
+from cp_paraling_qa.training.answering.shown import metadata_blocks, shown_prompts
+from cp_paraling_qa.training.predict import _asked, main, predict_file, predict_from_words
+from cp_paraling_qa.training.rows import load_rows, steered_prompts
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
@@ -47,14 +47,19 @@ def test_model_shows_the_block_of_explicit_in_baselines_prompts(tmp_path: Path) 
     assert [line["prompt"] for line in answered(tmp_path / "q.jsonl", metadata="model")] == explicit()["prompt"]
 
 
+def shuffled(rows, seed: int) -> list[str]:
+    """What training shows under `--metadata_shuffle`."""
+    return steered_prompts(*(rows[name] for name in ("prompt", "question", "metadata", "clip_id")), shuffle=True, seed=seed)
+
+
 def test_shuffled_is_the_draw_of_training(tmp_path: Path) -> None:
     """EXACT: byte for byte what `--metadata_shuffle` trains on under the same seed, from explicit and from baseline; a limit changes no prompt."""
     for seed in (0, 3):
-        trained = steer_metadata(explicit(), shuffle=True, seed=seed)["prompt"]
+        trained = shuffled(explicit(), seed)
         for config in ("explicit", "baseline"):
             lines = answered(tmp_path / f"{config}{seed}.jsonl", config=config, metadata="shuffled", seed=seed, limit=5)
             assert [line["prompt"] for line in lines] == trained[:5] != explicit()["prompt"][:5]
-    assert steer_metadata(explicit(), shuffle=True, seed=0)["prompt"] != trained
+    assert shuffled(explicit(), 0) != trained
 
 
 def test_the_bundled_samples_implicit_and_combined_agree() -> None:
@@ -65,13 +70,27 @@ def test_the_bundled_samples_implicit_and_combined_agree() -> None:
         == combined["prompt"]
         == [compose(block, question) for block, question in zip(combined["metadata"], combined["question"], strict=True)]
     )
-    shuffled = shown_prompts(implicit, "shuffled", dataset="cp_paraling_qa", split="test", seed=5)
-    assert shuffled == steer_metadata(combined, shuffle=True, seed=5)["prompt"] != combined["prompt"]
+    shown = shown_prompts(implicit, "shuffled", dataset="cp_paraling_qa", split="test", seed=5)
+    assert shown == shuffled(combined, 5) != combined["prompt"]
     assert shown_prompts(combined, "none", dataset="cp_paraling_qa", split="test") == implicit["prompt"]
 
 
-def test_blocks_stand_above_questions_as_the_dataset_has_them() -> None:
-    assert above("Voice: sad.", "Why?") == compose("Voice: sad.", "Why?")
+def test_rows_without_a_question_of_their_own_keep_their_prompt(tmp_path: Path) -> None:
+    rows = tone_rows(2)
+    rows[1]["question"] = None
+    folder = write_dataset(tmp_path, {"baseline": {"test": rows}})
+    shown = shown_prompts(load_rows(str(folder), "baseline", "test"), "none", dataset=str(folder), split="test")
+    assert shown[0] == rows[0]["question"] and shown[1] == rows[1]["prompt"]
+
+
+def test_a_dataset_with_other_labels_is_another_run(tmp_path: Path) -> None:
+    """What is copied into the file belongs to it: the model's answers would be the same, their scores not."""
+    rows = tone_rows(1)
+    runs = []
+    for label in ("sad", "happy"):
+        folder = write_dataset(tmp_path / label, {"baseline": {"test": [row | {"label": label} for row in rows]}})
+        runs.append(_asked(str(folder), "baseline", "test", None, None, 0, None)[1])
+    assert runs[0]["data"] != runs[1]["data"] and runs[0]["rows"] == runs[1]["rows"]
 
 
 def test_rows_without_metadata_are_named(tmp_path: Path) -> None:

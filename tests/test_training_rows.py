@@ -16,7 +16,17 @@ from cp_paraling_qa.training.collator import AudioQACollator
 from cp_paraling_qa.training.encoding import Encoder
 from cp_paraling_qa.training.families import FAMILIES
 from cp_paraling_qa.training.loading import load_model, load_processor
-from cp_paraling_qa.training.rows import AudioSwapped, load_rows, refuse_unhearable, shuffled_audio, steer_metadata
+from cp_paraling_qa.training.rows import (
+    SPLIT_OR_DROP,
+    AudioSwapped,
+    ClipRows,
+    check_seconds,
+    clip_seconds,
+    content_hash,
+    load_rows,
+    shuffled_audio,
+    steered_prompts,
+)
 
 FAMILY = FAMILIES["qwen2_audio"]
 
@@ -141,17 +151,29 @@ def with_odd_clips(tmp_path_factory):
 
 def test_length_check_names_every_clip_once(processor, with_odd_clips) -> None:
     with pytest.raises(ClipLengthError) as caught:
-        refuse_unhearable(with_odd_clips, FAMILY, processor)
+        check_seconds(clip_seconds(with_odd_clips), FAMILY, processor, remedy=SPLIT_OR_DROP)
     message = str(caught.value)
     assert message.count("too-long (30.50 s)") == 1
     assert "too-short (0.05 s)" in message
     assert "--drop_unhearable" in message and "--clip-seconds" in message and "clip000" not in message
 
 
-def test_dropping_counts_what_is_left_out(processor, with_odd_clips) -> None:
-    kept, dropped = refuse_unhearable(with_odd_clips, FAMILY, processor, drop=True)
-    assert dropped == {"too-long": pytest.approx(30.5), "too-short": pytest.approx(0.05)}
-    assert len(kept) == 6 and set(kept["clip_id"]) == {"clip000", "clip001", "clip002"}
+def test_a_row_with_audio_needs_a_name(processor) -> None:
+    """Without one it would be taken for every other such row, and hear another's clip."""
+    rows = [{"audio": row["audio"], "prompt": row["prompt"], "answer": row["answer"]} for row in tone_rows(2)]
+    with pytest.raises(DatasetError, match="neither clip_id nor id"):
+        AudioQACollator(processor, FAMILY)(rows)
+
+
+def test_clips_rows_are_read_when_asked_for_and_once_a_clip(with_odd_clips) -> None:
+    clips = ClipRows([with_odd_clips, with_odd_clips])
+    assert len(clips) == 5 and list(clips) == list(dict.fromkeys(with_odd_clips["clip_id"]))
+    assert clips["too-long"]["question"] == "q?"  # the first row about it
+
+
+def test_rows_without_answer_are_hashed_too_so_that_the_preflight_can_name_them() -> None:
+    rows = {"id": ["a"], "clip_id": [None], "prompt": ["q?"], "answer": [None]}
+    assert content_hash(rows) == content_hash(rows | {"answer": [""]}) != content_hash(rows | {"answer": ["x"]})
 
 
 def test_several_configs_are_one_behind_the_other() -> None:
@@ -168,30 +190,34 @@ def test_what_cannot_be_loaded_is_named(config, split, message) -> None:
         load_rows(str(tones()), config, split)
 
 
+def steered(rows, **options) -> list[str]:
+    return steered_prompts(*(rows[name] for name in ("prompt", "question", "metadata", "clip_id")), **options)
+
+
 def test_metadata_dropout_is_exact_and_repeats() -> None:
     rows = load_rows(str(tones()), "explicit", "train")
-    dropped = steer_metadata(rows, dropout=0.25, seed=7)
-    bare = [n for n, row in enumerate(dropped.remove_columns("audio")) if row["prompt"] == row["question"]]
+    dropped = steered(rows, dropout=0.25, seed=7)
+    bare = [n for n, question in enumerate(rows["question"]) if dropped[n] == question]
     assert len(bare) == 12  # a quarter of 48
-    assert dropped["prompt"] == steer_metadata(rows, dropout=0.25, seed=7)["prompt"] != steer_metadata(rows, dropout=0.25, seed=8)["prompt"]
+    assert dropped == steered(rows, dropout=0.25, seed=7) != steered(rows, dropout=0.25, seed=8)
     others = [n for n in range(48) if n not in bare]
-    assert [dropped["prompt"][n] for n in others] == [rows["prompt"][n] for n in others]
+    assert [dropped[n] for n in others] == [rows["prompt"][n] for n in others]
 
 
 def test_metadata_shuffle_shows_another_clips_block() -> None:
     rows = load_rows(str(tones()), "explicit", "train")
-    shuffled = steer_metadata(rows, shuffle=True, seed=1)
-    for before, after in zip(rows.remove_columns("audio"), shuffled.remove_columns("audio"), strict=True):
-        block, question = after["prompt"].split("\n")
+    shuffled = steered(rows, shuffle=True, seed=1)
+    for before, after in zip(rows.remove_columns("audio"), shuffled, strict=True):
+        block, question = after.split("\n")
         assert question == before["question"]
         assert block != before["metadata"] and block in rows["metadata"]
-    assert shuffled["prompt"] == steer_metadata(rows, shuffle=True, seed=1)["prompt"]
+    assert shuffled == steered(rows, shuffle=True, seed=1)
 
 
 @pytest.mark.parametrize(("options", "message"), [({"dropout": 1.5}, "outside 0–1"), ({"dropout": 0.5}, "config explicit")])
 def test_metadata_controls_refuse_what_they_cannot_do(options, message) -> None:
     with pytest.raises(TrainingError, match=message):
-        steer_metadata(load_rows(str(tones()), "baseline", "train"), **options)
+        steered(load_rows(str(tones()), "baseline", "train"), **options)
 
 
 def test_shuffled_audio_is_another_speaker_with_another_emotion() -> None:

@@ -21,10 +21,10 @@ from trl import ModelConfig
 from cp_paraling_qa.errors import RecipeError, TrainingError
 from cp_paraling_qa.training.families import FAMILIES
 from cp_paraling_qa.training.loading import load_model, load_processor
-from cp_paraling_qa.training.options import TINY_DEFAULTS, parse
+from cp_paraling_qa.training.options import TINY_DEFAULTS, CPQAArguments, DataArguments, parse
 from cp_paraling_qa.training.parts import adapter_config
 from cp_paraling_qa.training.predict import predict
-from cp_paraling_qa.training.sft import main
+from cp_paraling_qa.training.sft import Trained, main, next_command
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -200,3 +200,19 @@ def test_training_teaches(tmp_path) -> None:
     assert result["voices"] >= 3
     assert result["accuracy"] >= 0.45
     assert result["shuffled"] <= 0.25
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        ({}, "--model base --adapter out --dataset D --config baseline"),
+        ({"train_parts": "full"}, "--model out --dataset D --config baseline"),
+        ({"arm": "S30"}, "--model base --adapter out --dataset D --config baseline,implicit"),
+        ({"arm": "S32"}, "--model base --adapter out --dataset D --config explicit,combined"),
+        ({"mixture": "cpqa=1", "mixture_metadata": True}, "--model base --adapter out --dataset D --config explicit,combined"),
+    ],
+)
+def test_the_next_command_asks_what_was_trained(options, asked) -> None:
+    trained = Trained(Path("out"), "base", [], 0.0, 1)
+    command = next_command(trained, DataArguments(dataset_name="D", dataset_config="baseline"), CPQAArguments(**options))
+    assert command == f"python trainer/predict.py {asked} --split test --out out/predictions.jsonl"

@@ -87,6 +87,8 @@ def export(
     """
     if format not in TAGS:
         raise DatasetError(f"export format {format!r} is not one of {', '.join(TAGS)}")
+    if not configs or not splits:
+        raise DatasetError("nothing to export: name a config, such as baseline, and a split, such as train")
     absolute = format == "ms-swift" if absolute is None else absolute
     tables = {split: _load(dataset, configs, split) for split in splits}
     tagged = {} if not TAGS[format] else {row["id"]: tag for rows in tables.values() for row in _light(rows) if (tag := _tag(row, format))}

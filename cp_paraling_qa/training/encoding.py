@@ -15,6 +15,8 @@ from cp_paraling_qa.schema import Seconds
 from cp_paraling_qa.training.families import Clips, Family
 from cp_paraling_qa.training.rows import check_seconds
 
+_PROBE_SECONDS = 10.0
+
 
 @dataclass
 class Encoded:
@@ -76,12 +78,21 @@ class Encoder:
         """Features of clips, and the positions that each takes; empty for no clip."""
         return self.family.features(self.processor, clips) if clips else Clips({}, [])
 
+    def positions_per_second(self) -> float:
+        """Audio positions that a second of a clip takes, from some seconds of silence; a clip's own number may be one or two off where the encoder rounds."""
+        import numpy as np
+
+        rate, seconds = self.family.extractor(self.processor).sampling_rate, min(_PROBE_SECONDS, self.family.hears(self.processor))
+        return float(self.features([np.zeros(int(seconds * rate), dtype=np.float32)]).counts[0] / seconds)
+
     def text(self, row: Mapping[str, Any]) -> str:
         """The prompt as text, with one audio token for the clip.
 
         Raises:
-            DatasetError: the row's text holds the audio token, which would count as a clip.
+            DatasetError: no prompt; or the row's text holds the audio token, which would count as a clip.
         """
+        if not (row["prompt"] or "").strip():
+            raise DatasetError(f"row {row.get('id')}: its prompt is empty")
         token = self.family.audio_token(self.processor)
         if token in row["prompt"] + (row.get("answer") or ""):
             raise DatasetError(f"row {row.get('id')}: its text contains {token}, which stands for audio; remove it from the question or answer")
@@ -105,7 +116,7 @@ class Encoder:
         encoded = []
         for row in rows:
             if not row["answer"] or not row["answer"].strip():
-                raise DatasetError(f"row {row['id']}: its answer is empty")
+                raise DatasetError(f"row {row.get('id')}: its answer is empty")
             encoded.append(self._encode(row, self.text(row), row["answer"] + self.end, counts))
         return encoded
 
@@ -130,7 +141,14 @@ class Encoder:
 
 
 def clip_name(row: Mapping[str, Any]) -> str | None:
-    """What a row hears: another clip where the audio was swapped, else its own; None for text alone."""
+    """What a row hears: another clip where the audio was swapped, else its own; None for text alone.
+
+    Raises:
+        DatasetError: a row with audio and without any name, which would be taken for every other such row.
+    """
     if row.get("audio") is None:
         return None
-    return str(row.get("heard") or row.get("clip_id") or row.get("id"))
+    name = row.get("heard") or row.get("clip_id") or row.get("id")
+    if name in (None, ""):
+        raise DatasetError("a row with audio has neither clip_id nor id, so its clip cannot be told from others: name one of them")
+    return str(name)

@@ -99,14 +99,14 @@ def put_adapter(model: Any, adapter: str | Path) -> Any:
         raise TrainingError(f"{adapter}: no adapter for this model can be loaded from there ({_first_line(error)})") from error
 
 
-def fingerprint(path: str | Path) -> str:
-    """A short hash of what a model folder holds, so that a model trained anew under the old path is not taken for the old one. A Hub id stands for itself.
+def fingerprint(path: str | Path, revision: str | None = None) -> str:
+    """A short hash of what a model folder holds, so that a model trained anew under the old path is not taken for the old one.
 
-    Files over 64 MiB count by size and time of change; the others by content. Checkpoints and cards are left out.
+    A Hub id stands for itself, with its revision where that is not main. Files over 64 MiB count by size and time of change; the others by content. Checkpoints and cards are left out.
     """
     folder = Path(path)
     if not folder.is_dir():
-        return str(path)
+        return str(path) if revision in (None, "main") else f"{path}@{revision}"
     digest = hashlib.sha256()
     for file in sorted(folder.glob("*")):
         if file.is_file() and file.suffix in (".json", ".safetensors", ".bin", ".jinja", ".txt") and file.name != "cpqa_run.json" and ".run." not in file.name:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,8 +120,3 @@ def count_parts(model: Any, family: Family) -> dict[str, PartCount]:
         count.total += parameter.numel()
         count.trained += parameter.numel() if parameter.requires_grad else 0
     return counts
-
-
-def describe_parts(counts: Mapping[str, PartCount]) -> str:
-    """One line: "audio tower 0 of 1,200, projector 640 of 640"."""
-    return ", ".join(f"{part} {count.trained:,} of {count.total:,}" for part, count in counts.items())

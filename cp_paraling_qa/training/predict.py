@@ -211,7 +211,8 @@ def _asked(
     swap = None if shuffle_audio is None else shuffled_audio(rows, shuffle_audio)
     asked = AskedRows(rows, prompts=prompts, swap=swap, limit=limit)
     shown = rows["prompt"] if prompts is None else prompts
-    content = digest(list(zip(rows["id"], rows["clip_id"], shown, rows["answer"], strict=True)))
+    copied = [rows[name] for name in (*COPIED, *MARKS) if name != "prompt" and name in rows.column_names]
+    content = digest(list(zip(*copied, shown, rows["answer"], strict=True)))
     run = {"data": content, "rows": len(asked), "split": split, "config": config, "shuffle_audio": shuffle_audio, "metadata": metadata}
     return asked, run | ({"seed": seed} if metadata == "shuffled" else {})
 

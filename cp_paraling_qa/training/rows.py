@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,6 @@ BUNDLED = "cp_paraling_qa"
 SPLIT_OR_DROP = "split them (`cpqa corpus … --clip-seconds 10-30` cuts recordings at pauses), or pass --drop_unhearable to leave them out"
 """What can be done about clips that the encoder does not hear."""
 
-_PROBE_SECONDS = 10
 _TOKENISED = 10_000  # rows at a time
 _LISTED = 20  # clips that an error message spells out
 
@@ -90,6 +89,30 @@ def first_rows(dataset: Any) -> dict[str, int]:
     return first
 
 
+class ClipRows(Mapping[str, Mapping[str, Any]]):
+    """Clip → a row that hears it, read when it is asked for: the audio of all clips would not fit into memory.
+
+    Args:
+        parts: datasets; a clip of several is read from the first.
+    """
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        self.places: dict[str, tuple[Any, int]] = {}
+        for part in parts:
+            for clip, number in first_rows(part).items():
+                self.places.setdefault(clip, (part, number))
+
+    def __getitem__(self, clip: str) -> Any:
+        part, number = self.places[clip]
+        return part[number]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.places)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
 def clip_seconds(dataset: Any) -> dict[str, Seconds]:
     """Length of every clip, read from the audio's header once a clip; rows without audio have none.
 
@@ -142,54 +165,9 @@ def unhearable(seconds: Mapping[str, Seconds], family: Family, processor: Any) -
     return {clip: length for clip, length in seconds.items() if not family.min_seconds <= length <= longest}
 
 
-def refuse_unhearable(dataset: Any, family: Family, processor: Any, *, drop: bool = False) -> tuple[Any, dict[str, Seconds]]:
-    """The length check over a whole dataset, before anything runs.
-
-    Args:
-        dataset: rows with clip_id and audio.
-        family: of the model.
-        processor: of the model.
-        drop: leave the rows of unhearable clips out instead of refusing.
-
-    Returns:
-        The dataset without the dropped rows, and what was dropped: clip_id → seconds, for the caller to count and show.
-
-    Raises:
-        ClipLengthError: an unhearable clip, and `drop` is False; or nothing would be left.
-    """
-    seconds = clip_seconds(dataset)
-    if not drop:
-        check_seconds(seconds, family, processor, remedy=SPLIT_OR_DROP)
-        return dataset, {}
-    dropped = unhearable(seconds, family, processor)
-    if dropped:
-        dataset = dataset.select([number for number, clip in enumerate(dataset["clip_id"]) if clip not in dropped])
-        if not len(dataset):
-            check_seconds(dropped, family, processor, remedy="split them: without them no row is left")
-    return dataset, dropped
-
-
 def _listed(clips: Mapping[str, Seconds]) -> str:
     shown = ", ".join(f"{clip} ({length:.2f} s)" for clip, length in list(clips.items())[:_LISTED])
     return shown + (f" and {len(clips) - _LISTED} more" if len(clips) > _LISTED else "")
-
-
-def steer_metadata(dataset: Any, *, dropout: float = 0.0, shuffle: bool = False, seed: int = 0) -> Any:
-    """Rows of explicit configs with metadata taken away or swapped: the controls of the paper's explicit arm.
-
-    Args:
-        dataset: rows with prompt, question, metadata, clip_id.
-        dropout: share of the rows with metadata, 0 to 1, that show the bare question: exactly round(share · rows), drawn by the seed, the same in every epoch.
-        shuffle: every remaining row shows the metadata of another clip's row, so that the block looks right and says nothing about this clip.
-        seed: of both draws.
-
-    Raises:
-        TrainingError: a share outside 0–1; no metadata in the rows; or nobody to swap with.
-    """
-    if not dropout and not shuffle:
-        return dataset
-    prompts = steered_prompts(dataset["prompt"], dataset["question"], dataset["metadata"], dataset["clip_id"], dropout=dropout, shuffle=shuffle, seed=seed)
-    return dataset.remove_columns("prompt").add_column("prompt", prompts)
 
 
 def steered_prompts(
@@ -202,10 +180,19 @@ def steered_prompts(
     shuffle: bool = False,
     seed: int = 0,
 ) -> list[str]:
-    """`steer_metadata` on columns: the prompts after both controls, row by row.
+    """Prompts with metadata taken away or swapped, row by row: the controls of the paper's explicit arm.
+
+    Args:
+        prompts: of every row, as are the next three.
+        questions: what a row shows without its metadata.
+        metadata: the block; only rows whose prompt shows it are steered.
+        clips: which clip a row is about.
+        dropout: share of the rows with metadata, 0 to 1, that show the bare question: exactly round(share · rows), drawn by the seed, the same in every epoch.
+        shuffle: every remaining row shows the metadata of another clip's row, so that the block looks right and says nothing about this clip.
+        seed: of both draws.
 
     Raises:
-        TrainingError: as `steer_metadata`.
+        TrainingError: a share outside 0–1; no metadata in the rows; or nobody to swap with.
     """
     if not 0 <= dropout <= 1:
         raise TrainingError(f"metadata dropout {dropout:g} is outside 0–1")
@@ -282,29 +269,20 @@ class AudioSwapped(Sequence[Mapping[str, Any]]):
             row["audio"] = self.rows[self.first[row["heard"]]]["audio"]
         return row
 
-    def without_audio(self) -> AudioSwapped:
-        """The same rows without the audio column, quick to read."""
-        return AudioSwapped(self.rows.select_columns([name for name in self.rows.column_names if name != "audio"]), self.swap)
-
 
 def row_lengths(dataset: Any, encoder: Encoder) -> list[RowLength]:
     """Tokens of every row: its clip's positions from the header's seconds, its texts' tokens, and what the chat template puts around clip, question and answer.
 
     Made for grouping: a position or two may be off where the encoder rounds.
     """
-    import numpy as np
-
-    processor, family = encoder.processor, encoder.family
-    rate = family.extractor(processor).sampling_rate
-    probe = min(_PROBE_SECONDS, family.hears(processor))
-    per_second = encoder.features([np.zeros(int(probe * rate), dtype=np.float32)]).counts[0] / probe
+    processor, family, per_second = encoder.processor, encoder.family, encoder.positions_per_second()
     end = len(family.encode(processor, encoder.end))
     frame = {audio: len(family.encode(processor, family.render(processor, "", audio=audio))) - audio + end for audio in (False, True)}
     seconds, silent = clip_seconds(dataset), silent_rows(dataset)
     lengths = []
     for start in range(0, len(dataset), _TOKENISED):
         part = {name: dataset.select_columns([name])[start : start + _TOKENISED][name] for name in ("clip_id", "prompt", "answer")}
-        texts = [prompt + answer for prompt, answer in zip(part["prompt"], part["answer"], strict=True)]
+        texts = [(prompt or "") + (answer or "") for prompt, answer in zip(part["prompt"], part["answer"], strict=True)]
         for number, (clip, ids) in enumerate(zip(part["clip_id"], processor.tokenizer(texts, add_special_tokens=False)["input_ids"], strict=True), start):
             heard = None if number in silent else clip
             lengths.append(RowLength(heard, 0 if heard is None else round(seconds[clip] * per_second), frame[heard is not None] + len(ids)))
@@ -367,5 +345,5 @@ def content_hash(dataset: Any) -> str:
     """16 hex digits over what the model is shown and asked for: clips, prompts and answers, in their order."""
     digest = hashlib.sha256()
     for row in zip(dataset["id"], dataset["clip_id"], dataset["prompt"], dataset["answer"], strict=True):
-        digest.update("\x1f".join(row).encode() + b"\x1e")
+        digest.update("\x1f".join(value or "" for value in row).encode() + b"\x1e")
     return digest.hexdigest()[:16]

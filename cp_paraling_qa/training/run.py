@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from transformers import PrinterCallback
+from transformers import PrinterCallback, TrainerState
 from transformers.integrations import is_deepspeed_zero3_enabled
 from trl import ModelConfig, ScriptArguments
 
-from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import RecipeError
 from cp_paraling_qa.schema import Seconds
 from cp_paraling_qa.training.collator import AudioQACollator
@@ -25,14 +24,14 @@ from cp_paraling_qa.training.hearing.tower_cache import TowerCache, fill, open_c
 from cp_paraling_qa.training.lines import Lines
 from cp_paraling_qa.training.loading import fingerprint, load_config, load_model, load_processor, threads_for
 from cp_paraling_qa.training.mixing.mixture import Mixture, load_pool
-from cp_paraling_qa.training.mixing.streaming import StreamedMixture, stream_of
+from cp_paraling_qa.training.mixing.streaming import StreamedMixture, stream_digest, stream_of
 from cp_paraling_qa.training.options import AudioSFTConfig, CPQAArguments
 from cp_paraling_qa.training.parts import FROZEN_TOWER, adapter_config, quantization
 from cp_paraling_qa.training.preflight import Setting, check_targets, preflight
 from cp_paraling_qa.training.publishing.card import CardAtSave, write_card
 from cp_paraling_qa.training.publishing.card_facts import RunFacts, facts_of
 from cp_paraling_qa.training.publishing.hub import PushAtSave, hub_of
-from cp_paraling_qa.training.rows import content_hash, first_rows, row_lengths
+from cp_paraling_qa.training.rows import ClipRows, content_hash, row_lengths
 from cp_paraling_qa.training.runs import clear, identity, last_checkpoint
 from cp_paraling_qa.training.sampler import ClipBatches
 from cp_paraling_qa.training.tiny import write_tiny_model
@@ -87,7 +86,10 @@ class FineTuning:
             if self.cpqa_args.cache_tower:
                 self.collator.cache = self.cached_tower(trainer)
             began = time.perf_counter()
-            trainer.train(resume_from_checkpoint=checkpoint)  # a finished run does no step here, and only saves again
+            if self.pool is None and checkpoint and _steps(checkpoint) >= self.training_args.max_steps:
+                _take_up(trainer, checkpoint)
+            else:
+                trainer.train(resume_from_checkpoint=checkpoint)  # a finished run does no step here, and only saves again
             seconds = time.perf_counter() - began
             self.save(trainer)
             losses = [(int(entry["step"]), float(entry["loss"])) for entry in trainer.state.log_history if "loss" in entry]
@@ -154,7 +156,7 @@ class FineTuning:
 
     def resume_from(self) -> str | None:
         """The checkpoint to go on from; None for a fresh start."""
-        data = digest(self.mixture.plain(), self.training_args.dataloader_num_workers) if self.pool is None else content_hash(self.dataset)
+        data = stream_digest(self.mixture, self.script_args, self.training_args, self.cpqa_args) if self.pool is None else content_hash(self.dataset)
         run = identity(self.base, data, self.training_args, self.model_args, self.cpqa_args)
         with self.training_args.main_process_first():
             write = self.first_process and not self.cpqa_args.preflight_only
@@ -257,9 +259,14 @@ class FineTuning:
             )
         autocast = ", autocast bfloat16" if trainer.args.bf16 else ", autocast float16" if trainer.args.fp16 else ""
         precision = f"{self.family.part(trainer.model, 'tower').dtype}{autocast}"
-        folder = open_cache(Path(self.cpqa_args.tower_cache_dir).expanduser(), weights=fingerprint(self.base), precision=precision, processor=self.processor)
+        folder = open_cache(
+            Path(self.cpqa_args.tower_cache_dir).expanduser(),
+            weights=fingerprint(self.base, self.model_args.model_revision),
+            precision=precision,
+            processor=self.processor,
+        )
         parts = [self.dataset, *([self.held_out.rows] if self.held_out else [])]
-        clips = {clip: part[row] for part in parts for clip, row in first_rows(part).items()}
+        clips = ClipRows(parts)
         rank, world = trainer.args.process_index, trainer.args.world_size
         with trainer.accelerator.autocast():  # as in training, where accelerate puts it around the model's forward
             cache = fill(
@@ -301,6 +308,17 @@ def _refuse_with_stream(cpqa_args: CPQAArguments, model_args: ModelConfig) -> No
         raise RecipeError("dataset_streaming cannot hold speakers of the training rows back: name a split with --eval_split")
     if not model_args.model_name_or_path:
         raise RecipeError("dataset_streaming needs --model_name_or_path; `cpqa tiny-model PATH` writes a small model to try with")
+
+
+def _steps(checkpoint: str) -> int:
+    """How many steps a checkpoint has behind it."""
+    return int(TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json")).global_step)
+
+
+def _take_up(trainer: AudioSFTTrainer, checkpoint: str) -> None:
+    """Weights and history of a finished run. A stream has no end at which transformers would notice that nothing is left to do: it would take one more step."""
+    trainer._load_from_checkpoint(checkpoint)
+    trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
 
 
 def _may_share(cpqa_args: CPQAArguments, family: Family, model: Any) -> bool:

@@ -20,9 +20,14 @@ RUN_FILE = "cpqa_run.json"
 _SCHEDULE = (
     "learning_rate",
     "optim",
+    "optim_args",
+    "adam_beta1",
+    "adam_beta2",
+    "adam_epsilon",
     "weight_decay",
     "max_grad_norm",
     "lr_scheduler_type",
+    "lr_scheduler_kwargs",
     "warmup_steps",
     "max_steps",
     "num_train_epochs",
@@ -32,6 +37,7 @@ _SCHEDULE = (
     "data_seed",
     "bf16",
     "fp16",
+    "neftune_noise_alpha",
 )
 _MODEL = (
     "lora_r",
@@ -60,7 +66,7 @@ def identity(base: str, data: str, training_args: AudioSFTConfig, model_args: Mo
     """
     best = None if cpqa_args.best_by is None else f"{cpqa_args.best_by} on {cpqa_args.eval_rows} rows of {cpqa_args.eval_split}"
     return {
-        "model": fingerprint(base),
+        "model": fingerprint(base, model_args.model_revision),
         "data": data,
         "best": best,
         "processes": training_args.world_size,

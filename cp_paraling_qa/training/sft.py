@@ -13,6 +13,7 @@ from trl import ModelConfig, ScriptArguments
 
 from cp_paraling_qa.errors import CPQAError
 from cp_paraling_qa.training.loading import quiet
+from cp_paraling_qa.training.mixing.components import WITH_METADATA
 from cp_paraling_qa.training.options import AudioSFTConfig, CPQAArguments, parse
 from cp_paraling_qa.training.run import FineTuning, Trained
 
@@ -61,11 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}; free some space or pass another --output_dir, and run again: it goes on from its last checkpoint", file=sys.stderr)
         return 2
     if arguments[1].process_index == 0 and not arguments[3].preflight_only:
-        name, config = arguments[0].dataset_name, arguments[0].dataset_config
         loss = f"; loss {trained.losses[0][1]:.3f} → {trained.losses[-1][1]:.3f}" if trained.losses else ""
         print(f"trained on {trained.rows} questions in {trained.seconds:.0f} s{loss}")
-        print(f"adapter and processor: {trained.adapter}")
-        print(
-            f"next: python trainer/predict.py --model {trained.base} --adapter {trained.adapter} --dataset {name} --config {config} --split test --out {trained.adapter}/predictions.jsonl"
-        )
+        print(f"{'model' if arguments[3].train_parts == 'full' else 'adapter'} and processor: {trained.adapter}")
+        print(f"next: {next_command(trained, arguments[0], arguments[3])}")
     return 0
+
+
+def next_command(trained: Trained, script_args: ScriptArguments, cpqa_args: CPQAArguments) -> str:
+    """The command that asks the trained model the test questions, with metadata in the prompt where it was trained with it."""
+    model = str(trained.adapter) if cpqa_args.train_parts == "full" else f"{trained.base} --adapter {trained.adapter}"
+    config = script_args.dataset_config
+    if cpqa_args.arm or cpqa_args.mixture:  # these choose configs themselves, whatever dataset_config says
+        config = "explicit,combined" if cpqa_args.arm in WITH_METADATA or cpqa_args.mixture_metadata else "baseline,implicit"
+    dataset = script_args.dataset_name or "DATASET"
+    return f"python trainer/predict.py --model {model} --dataset {dataset} --config {config} --split test --out {trained.adapter}/predictions.jsonl"

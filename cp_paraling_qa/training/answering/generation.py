@@ -23,7 +23,6 @@ from cp_paraling_qa.training.families import family_of
 from cp_paraling_qa.training.rows import check_seconds
 from cp_paraling_qa.training.sampler import RowLength, sequence_length
 
-_PROBE_SECONDS = 10.0
 _TOKENISED = 10_000  # prompts at a time
 _WORTH = 64
 """Tokens that have to be saved for a forward pass of its own to be worth it."""
@@ -228,18 +227,15 @@ class Answerer:
 
     def _lengths(self, rows: Sequence[Mapping[str, Any]]) -> list[RowLength]:
         """Tokens of every prompt: a clip's positions from its header's seconds, which may be one or two off, and the text's."""
-        import numpy as np
-
         asked = lengths(rows)
         check_seconds(asked.clips, self.family, self.processor)
-        tokenizer, rate = self.processor.tokenizer, self.family.extractor(self.processor).sampling_rate
-        hears, long = any(asked.seconds), min(_PROBE_SECONDS, self.family.hears(self.processor))
-        probe = self.encoder.features([np.zeros(int(long * rate), dtype=np.float32)]).counts[0] / long if hears else 0.0
+        tokenizer, hears = self.processor.tokenizer, any(asked.seconds)
+        per_second = self.encoder.positions_per_second() if hears else 0.0
         frame = len(tokenizer(self.family.render(self.processor, "", audio=hears), add_special_tokens=False)["input_ids"])
         told: list[RowLength] = []
         for start in range(0, len(asked.prompts), _TOKENISED):
             for ids in tokenizer(asked.prompts[start : start + _TOKENISED], add_special_tokens=False)["input_ids"]:
-                told.append(RowLength(asked.names[len(told)], round(asked.seconds[len(told)] * probe), frame + len(ids)))
+                told.append(RowLength(asked.names[len(told)], round(asked.seconds[len(told)] * per_second), frame + len(ids)))
         return told
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cp_paraling_qa.dataset.metadata import compose
 from cp_paraling_qa.errors import DatasetError
 from cp_paraling_qa.training.rows import load_rows, steered_prompts
 
@@ -41,18 +42,13 @@ def shown_prompts(rows: Any, mode: str, *, dataset: str, split: str, seed: int =
     if mode not in METADATA:
         raise DatasetError(f"metadata {mode!r} is not one of {', '.join(METADATA)}")
     if mode == "none":
-        return list(rows["question"])
+        return [prompt if question is None else question for prompt, question in zip(rows["prompt"], rows["question"], strict=True)]
     blocks = metadata_blocks(rows, dataset=dataset, split=split)
     questions = rows["question"]
-    prompts = [above(block, question) if block else prompt for block, question, prompt in zip(blocks, questions, rows["prompt"], strict=True)]
+    prompts = [compose(block, question) if block else prompt for block, question, prompt in zip(blocks, questions, rows["prompt"], strict=True)]
     if mode == "model":
         return prompts
     return steered_prompts(prompts, questions, blocks, rows["clip_id"], shuffle=True, seed=seed)
-
-
-def above(block: str, question: str) -> str:
-    """A block above its question, as the dataset's own prompts have it (`dataset.metadata.compose`)."""
-    return f"{block}\n{question}"
 
 
 def metadata_blocks(rows: Any, *, dataset: str, split: str) -> list[str | None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cp_paraling_qa.errors import DatasetError
 from cp_paraling_qa.schema import EXAMPLE_SCHEMA, features_metadata
@@ -71,9 +72,14 @@ def load_part(component: Component, dataset: str, config: str | None, split: str
     return Part(whole, light, numbers, dataset, silent=component.text)
 
 
+def is_file(dataset: str) -> bool:
+    """Whether this names a file with rows, which has neither configs nor splits."""
+    return Path(dataset).suffix in FILES and not Path(dataset).is_dir()
+
+
 def _loaded(dataset: str, config: str | None, split: str) -> Any:
     path = Path(dataset)
-    if path.suffix not in FILES or path.is_dir():
+    if not is_file(dataset):
         return load_config(dataset, config, split)
     from datasets import load_dataset
     from datasets.exceptions import DatasetGenerationError
@@ -111,16 +117,19 @@ def canonical(data: Any, component: Component, where: str, *, ours: bool) -> pa.
             f"component {component.name}: {where} has no column {', '.join(missing)} (it has {known}); name it with columns: {{{missing[0]}: …}}"
         )
     columns = {name: _typed(data.column(names[name]), LIGHT.field(name).type, f"{where}, column {names[name]}") for name in LIGHT.names if name in there}
-    columns["prompt"] = columns.get("prompt", columns.get("question"))
-    columns.setdefault("question", columns["prompt"])
+    shown, asked = (columns.get(name, columns.get(other)) for name, other in (("prompt", "question"), ("question", "prompt")))
+    columns["prompt"], columns["question"] = pc.coalesce(shown, asked), pc.coalesce(asked, shown)
     rows = len(columns["prompt"])
+    if columns["prompt"].null_count:
+        empty = columns["prompt"].is_null().to_pylist().index(True)
+        raise DatasetError(f"component {component.name}: {where}, row {empty} has no prompt and no question: remove it")
     if component.text:
         columns |= {"kind": pa.array(["text"] * rows), "metadata": pa.nulls(rows, pa.string())}
     if "id" not in columns:
         columns["id"] = pa.array([_short(prompt, answer) for prompt, answer in zip(columns["prompt"].to_pylist(), columns["answer"].to_pylist(), strict=True)])
     if component.text:
         columns["clip_id"] = pa.array([f"text-{_short(component.name, row, n)}" for n, row in enumerate(columns["id"].to_pylist())])
-    elif not ours or "clip_id" not in columns:
+    elif not ours or "clip_id" not in columns or columns["clip_id"].null_count:
         own = columns["clip_id"].to_pylist() if "clip_id" in columns else ["clip"] * rows
         columns["clip_id"] = pa.array([f"{clip}-{_sound_hash(sound)}" for clip, sound in zip(own, _sounds(data.column(names["audio"])), strict=True)])
     return pa.table({name: columns.get(name, pa.nulls(rows, LIGHT.field(name).type)) for name in LIGHT.names}, schema=LIGHT)
@@ -143,9 +152,9 @@ def _sounds(column: Any) -> Any:
 
 
 def _sound_hash(sound: Mapping[str, Any] | None) -> str:
-    """8 hex digits over a clip's bytes: in datasets that are not ours, one clip_id could name different audio in two of them."""
+    """16 hex digits over a clip's bytes: in datasets that are not ours, one clip_id could name different audio in two of them."""
     sound = sound or {}
-    return hashlib.sha256(sound.get("bytes") or str(sound.get("path")).encode()).hexdigest()[:8]
+    return hashlib.sha256(sound.get("bytes") or str(sound.get("path")).encode()).hexdigest()[:16]
 
 
 def _audio_alone(rows: Any, component: Component) -> Any:

@@ -20,7 +20,7 @@ import pyarrow as pa
 from cp_paraling_qa.errors import ClipLengthError, DatasetError, RecipeError
 from cp_paraling_qa.schema import Seconds
 from cp_paraling_qa.training.families import Family
-from cp_paraling_qa.training.mixing.columns import Part, load_part
+from cp_paraling_qa.training.mixing.columns import Part, is_file, load_part
 from cp_paraling_qa.training.mixing.components import ARMS, Component, Plan, entries, plan_of
 from cp_paraling_qa.training.mixing.shares import mark, picked, rounded, shares
 from cp_paraling_qa.training.rows import SPLIT_OR_DROP, check_seconds, clip_seconds, steered_prompts, unhearable
@@ -155,12 +155,12 @@ class Pool:
                     _measure(part, lengths)
         dropped: dict[tuple[str, str], Seconds] = {}
         if family is not None:
-            by_clip = {clip: length for (_, clip), length in lengths.items()}
+            # each dataset's clip by itself: another one's of the same name may be long enough
+            odd = {key: length for key, length in lengths.items() if unhearable({key[1]: length}, family, processor)}
             if self.args.drop_unhearable:
-                out = unhearable(by_clip, family, processor)
-                dropped = {key: length for key, length in lengths.items() if key[1] in out}
+                dropped = odd
             else:
-                check_seconds(by_clip, family, processor, remedy=SPLIT_OR_DROP)
+                check_seconds({clip: length for (_, clip), length in odd.items()}, family, processor, remedy=SPLIT_OR_DROP)
         able = {}
         for name, parts in self.parts.items():
             able[name] = [(part, number) for part in parts for number in part.numbers if (part.dataset, part.clips[number]) not in dropped]
@@ -260,14 +260,16 @@ def _match(script_args: Any, cpqa_args: Any) -> Pool | None:
 
 
 def _parts(component: Component, split: str, plan: Plan, *, lenient: bool) -> list[Part]:
-    """A component's rows in every dataset and config that may hold them.
+    """A component's rows in every dataset and config that may hold them; in a lenient split those of another split alone.
 
     Raises:
         DatasetError: none of them does.
     """
     parts, failed = [], []
-    split = component.split or split
+    split = split if lenient else component.split or split  # a component's own split is trained on, so no other can be had from there
     for dataset in component.datasets:
+        if lenient and is_file(dataset):
+            continue  # a file is trained on whole
         for config in component.configs or (None,):
             try:
                 part = load_part(component, dataset, config, split)

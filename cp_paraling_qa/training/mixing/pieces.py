@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa.errors import DatasetError
-from cp_paraling_qa.training.mixing.columns import FILES, canonical
+from cp_paraling_qa.training.mixing.columns import canonical, is_file
 from cp_paraling_qa.training.mixing.components import Component, Plan
 from cp_paraling_qa.training.mixing.mixture import no_rows
 from cp_paraling_qa.training.rows import dataset_path
@@ -72,7 +72,9 @@ def _lines(path: str) -> Any:
     import pyarrow as pa
 
     with fsspec.open(path, "rb") as file:
-        return pa.Table.from_pylist([json.loads(line) for line in file.read().decode("utf-8").split("\n") if line.strip()])
+        rows = [json.loads(line) for line in file.read().decode("utf-8").split("\n") if line.strip()]
+    names = dict.fromkeys(name for row in rows for name in row)  # pyarrow takes the first row's columns alone
+    return pa.Table.from_pydict({name: [row.get(name) for row in rows] for name in names})
 
 
 def feed_of(component: Component, split: str, plan: Plan) -> Feed:
@@ -98,11 +100,13 @@ def feed_of(component: Component, split: str, plan: Plan) -> Feed:
 
 def _counted(component: Component, path: str) -> Iterator[tuple[int, Counter[str | None]]]:
     """The component's rows by type in every row group of a file; nothing but kind and type is read."""
+    names = {ours: component.columns.get(ours, ours) for ours in ("kind", "type")}
     if not path.endswith(".parquet"):
-        yield -1, Counter([None] * len(_lines(path)))
+        table = _lines(path)
+        told = ([None] * len(table) if name not in table.column_names else table.column(name).to_pylist() for name in names.values())
+        yield -1, Counter(type for kind, type in zip(*told, strict=True) if component.text or component.takes(kind, type))
         return
     file = _parquet(os.getpid(), path)
-    names = {ours: component.columns.get(ours, ours) for ours in ("kind", "type")}
     table = file.read(columns=[name for name in names.values() if name in file.schema_arrow.names])
     rows = file.metadata.num_rows
     kinds, types = ([None] * rows if name not in table.column_names else table.column(name).to_pylist() for name in names.values())
@@ -119,7 +123,7 @@ def _files(dataset: str, config: str, split: str) -> list[str]:
     Raises:
         DatasetError: no such dataset, config or split, or files that cannot be streamed.
     """
-    if Path(dataset).suffix in FILES and not Path(dataset).is_dir():
+    if is_file(dataset):
         files = [dataset]
     else:
         from datasets import load_dataset_builder

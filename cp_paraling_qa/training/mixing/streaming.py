@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from cp_paraling_qa.audio import duration_of
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.errors import AudioError, ClipLengthError, DatasetError, RecipeError
 from cp_paraling_qa.schema import Seconds
 from cp_paraling_qa.training.families import Family
@@ -97,6 +98,13 @@ def stream_of(script_args: Any, training_args: Any, cpqa_args: Any, family: Fami
     batch = training_args.per_device_train_batch_size * training_args.gradient_accumulation_steps * processes
     readers = processes * max(1, training_args.dataloader_num_workers)
     return streamed_rows(script_args, cpqa_args, training_args.seed, family, processor, readers=readers, total=training_args.max_steps * batch)
+
+
+def stream_digest(mixture: Mixture, script_args: Any, training_args: Any, cpqa_args: Any) -> str:
+    """16 hex digits over what a stream's rows and their order follow from, as they cannot be read beforehand: S30 and S32, say, differ in nothing but their configs."""
+    options = [getattr(cpqa_args, name) for name in ("metadata_dropout", "drop_unhearable", "stream_buffer")]
+    components = [vars(part) for part in plan_of(script_args, cpqa_args).components]
+    return digest(mixture.plain(), training_args.dataloader_num_workers, script_args.dataset_train_split, options, components)
 
 
 def streamed_rows(

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 WIDTH = 100
 _SAMPLED = 200  # rows that the labelled share is taken from
 _RUN = 4  # so many audio tokens in a row are written as a number
-_PROBE_SECONDS = 10
 
 
 def heading(text: str) -> str:
@@ -99,7 +98,7 @@ def row_lines(setting: Setting) -> list[str]:
     names = [name for name in ("config", "component", "kind") if name in rows.column_names and any(rows[name])]
     if "component" in names and "kind" in names and list(rows["component"]) == list(rows["kind"]):
         names.remove("component")
-    per_position = _seconds_per_position(setting)
+    per_second = Encoder(setting.processor, setting.family).positions_per_second()
     groups: dict[tuple[str, ...], list[int]] = {}
     for number, key in enumerate(zip(*(rows[name] for name in names), strict=True) if names else [()] * len(rows)):
         groups.setdefault(tuple(value or "–" for value in key), []).append(number)
@@ -113,18 +112,8 @@ def row_lines(setting: Setting) -> list[str]:
             if len(key) == len(names)
             else f"{key[0]:{sum(widths)}s}"
         )
-        lines.append(f"  {label}{len(numbers):12,d}{len(clips):10,d}{sum(clips.values()) * per_position:12,.0f}")
+        lines.append(f"  {label}{len(numbers):12,d}{len(clips):10,d}{sum(clips.values()) / per_second:12,.0f}")
     return [line[:WIDTH] for line in lines]
-
-
-def _seconds_per_position(setting: Setting) -> float:
-    """How many seconds an audio position stands for."""
-    import numpy as np
-
-    family, processor = setting.family, setting.processor
-    rate = family.extractor(processor).sampling_rate
-    seconds = min(_PROBE_SECONDS, family.hears(processor))
-    return float(seconds / max(1, family.features(processor, [np.zeros(int(seconds * rate), dtype=np.float32)]).counts[0]))
 
 
 def schedule_lines(setting: Setting) -> list[str]:

@@ -196,7 +196,7 @@ def shown(name: str | None) -> str:
 
 def _data(rows: Any, name: str | None, config: str | None) -> tuple[list[DataGroup], list[str]]:
     """Rows and clips of every dataset, config, component and kind; and the Hub ids among the datasets. Nothing is known of a stream's rows."""
-    if not hasattr(rows, "select_columns"):
+    if not hasattr(rows, "select"):
         return [], [name] if name and _on_hub(name) else []
     columns = [rows[column] if column in rows.column_names else [None] * len(rows) for column in ("dataset", "config", "component", "kind", "clip_id")]
     groups: dict[tuple[str, ...], list[str]] = {}
@@ -215,7 +215,7 @@ def _on_hub(name: str) -> bool:
 
 def _counted(rows: Any, column: str) -> dict[str, int]:
     """Values of a column and how many rows have them, the most frequent first; "" for rows that have none."""
-    if not hasattr(rows, "select_columns") or column not in rows.column_names:
+    if not hasattr(rows, "select") or column not in rows.column_names:
         return {}
     return dict(Counter(value or "" for value in rows[column]).most_common())
 

@@ -89,7 +89,7 @@ class Hub:
             done = self.api.create_commit(self.repo, operations, commit_message=message, revision=self.revision, run_as_future=not wait)
         except Exception as error:  # huggingface_hub, its HTTP client and its uploader each have their own
             raise TrainingError(
-                f"pushing to {self.repo} failed ({_first_line(error)}); everything is in {folder}: `hf upload {self.repo} {folder}` tries again"
+                f"pushing to {self.repo} failed ({_first_line(error)}); everything is in {folder}: run the same command again, which trains nothing anew and pushes"
             ) from error
         self._under_way = None if wait else done
 
