@@ -192,3 +192,12 @@ def test_what_cannot_be_together_is_refused(tmp_path, options, message) -> None:
     with pytest.raises((RecipeError, TrainingError), match=message):
         run(tmp_path, *options)
     assert not list(tmp_path.glob("tower/**/*.safetensors"))
+
+
+def test_a_finished_stream_takes_no_further_step(tmp_path) -> None:
+    """A stream has no end; run again, the same command gives the same adapter."""
+    options = ("--dataset_streaming", "true", "--max_steps", "2", "--save_strategy", "steps", "--save_steps", "1")
+    first = run(tmp_path, *options)
+    weights = (tmp_path / "adapter_model.safetensors").read_bytes()
+    assert run(tmp_path, *options).losses == first.losses and len(first.losses) == 2
+    assert (tmp_path / "adapter_model.safetensors").read_bytes() == weights
