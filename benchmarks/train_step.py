@@ -7,11 +7,12 @@ step is forward, backward and the optimiser; making the batch is timed beside it
 
 (a) One question a clip, 8 clips of 3–5 s (and of 3–10 s beside it):
     plain     stock model and processor, `model(**inputs, labels=…)`: 30 s of tower for every clip, the output layer at every position
-    ours      trimmed tower, output layer at answer positions
+    ours      trimmed tower, what all rows begin with read once, output layer at answer positions
     limit     ours with the tower's outputs given for nothing
 (b) Seven questions about a clip of 30 s:
     plain     seven rows, stock
-    unshared  seven rows, ours
+    unshared  seven rows, ours, each read from its first token on
+    once      the same rows; what all of them begin with, the clip included, read once
     shared    one sequence that holds the clip once
 
 The last line is JSON: ratio_trimmed (plain ÷ ours, clips of 3–5 s), share_of_limit (limit ÷ ours), ratio_shared (unshared ÷ shared), ratio_shared_vs_plain,
@@ -113,11 +114,11 @@ class Sides:
         """The model's own loss."""
         return self.stock(**batch, use_cache=False).loss
 
-    def our_step(self, batch: Mapping[str, Any]) -> Any:
+    def our_step(self, batch: Mapping[str, Any], *, once: bool = True) -> Any:
         """The mean over answer tokens."""
         from cp_paraling_qa.training.loss import answer_tokens
 
-        return answer_tokens(self.model, batch, self.family).losses.mean()
+        return answer_tokens(self.model, batch, self.family, once=once).losses.mean()
 
 
 def step_seconds(sides: Mapping[str, tuple[Any, Callable[[], Any]]], repeats: int) -> dict[str, float]:
@@ -201,7 +202,8 @@ def many_questions_a_clip(sides: Sides, repeats: int) -> dict[str, float]:
     found = step_seconds(
         {
             "plain": (sides.stock, lambda: sides.plain_step(plain)),
-            "unshared": (sides.model, lambda: sides.our_step(unshared)),
+            "unshared": (sides.model, lambda: sides.our_step(unshared, once=False)),
+            "once": (sides.model, lambda: sides.our_step(unshared)),
             "shared": (sides.model, lambda: sides.our_step(shared)),
         },
         repeats,
@@ -241,7 +243,7 @@ def main() -> None:
             figures["loss_difference"] = max(found["difference"], figures.get("loss_difference", 0.0))
         found = many_questions_a_clip(sides, 1 if arguments.quick else 3)
         print(f"7 questions about a clip of 30 s: {found['unshared tokens']:,} tokens in rows of their own, {found['shared tokens']:,} in one sequence")
-        for side in ("plain", "unshared", "shared"):
+        for side in ("plain", "unshared", "once", "shared"):
             print(f"  {side:<9} {found[side]:6.2f}  {found['unshared'] / found[side]:5.2f} x")
         print(f"  largest difference of a question's loss to plain: {found['difference']:.1e} nats")
         figures |= {"ratio_shared": found["unshared"] / found["shared"], "ratio_shared_vs_plain": found["plain"] / found["shared"]}

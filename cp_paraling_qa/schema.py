@@ -312,3 +312,15 @@ def features_metadata(schema: pa.Schema) -> pa.Schema:
 
     info = {"info": {"features": {field.name: feature(field.type) for field in schema}}}
     return schema.with_metadata({"huggingface": json.dumps(info)})
+
+
+def compose(metadata: str | None, question: str) -> str:
+    r"""The text that the model is shown: the metadata block, where there is one, above the question.
+
+    Example:
+        >>> compose("Voice: 0.0–2.0 s sad.", "Why might she hesitate?")
+        'Voice: 0.0–2.0 s sad.\nWhy might she hesitate?'
+        >>> compose(None, "Why might she hesitate?")
+        'Why might she hesitate?'
+    """
+    return f"{metadata}\n{question}" if metadata else question

@@ -12,11 +12,11 @@ from conftest import write_folder_corpus
 
 from cp_paraling_qa import decode_audio
 from cp_paraling_qa.building import build
-from cp_paraling_qa.dataset.metadata import MetadataOptions, compose, render
+from cp_paraling_qa.dataset.metadata import MetadataOptions, render
 from cp_paraling_qa.dataset.splits import SplitOptions, divide
 from cp_paraling_qa.errors import DatasetError, RecipeError
 from cp_paraling_qa.progress import Screen
-from cp_paraling_qa.schema import CLIP_SCHEMA, EXAMPLE_SCHEMA, opinion
+from cp_paraling_qa.schema import CLIP_SCHEMA, EXAMPLE_SCHEMA, compose, opinion
 
 QUIET = Screen(quiet=True)
 

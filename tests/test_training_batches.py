@@ -13,6 +13,7 @@ from training_fixtures import example, tiny_model, tone
 
 from cp_paraling_qa.errors import DatasetError, TrainingError
 from cp_paraling_qa.training.batches import IGNORED, PADDING, block_mask, common_prefix, flex_block_mask, shared
+from cp_paraling_qa.training.beginning import WORTH
 from cp_paraling_qa.training.collator import AudioQACollator
 from cp_paraling_qa.training.encoding import Encoded
 from cp_paraling_qa.training.families import FAMILIES
@@ -77,6 +78,45 @@ def test_gradients_of_shared_rows_are_those_of_single_rows(processor: Any) -> No
     largest = max(float(gradient.abs().max()) for gradient in found[0].values())
     differs = max(float((found[0][name] - found[1][name]).abs().max()) for name in found[0])
     assert differs < 1e-6 * largest  # transformers' RMSNorm computes in float32 whatever the model is in
+
+
+def test_what_all_rows_begin_with_is_read_once_and_changes_nothing(processor: Any) -> None:
+    """Losses and gradients are those of rows read from their first token on; how much was read is counted at the first layer."""
+    rows, found, read = [*rows_about(2, 3)[:6], rows_about(3, 1)[-1]], [], []
+    batch = AudioQACollator(processor, FAMILY)(rows)
+    for once, checkpointing in ((False, False), (True, False), (True, True)):
+        network = load_model(tiny_model(), dtype="float64").train()
+        if checkpointing:
+            network.activation_checkpointing_enable()
+        tokens = 0
+
+        def count(module: Any, args: Any, kwargs: Any) -> None:
+            nonlocal tokens
+            tokens += (args[0] if args else kwargs["hidden_states"]).shape[:2].numel()
+
+        FAMILY.part(network, "language_model").layers[0].register_forward_pre_hook(count, with_kwargs=True)
+        losses = answer_tokens(network, batch, FAMILY, once=once).losses
+        read.append(tokens)
+        losses.sum().backward()
+        found.append((losses, {name: parameter.grad for name, parameter in network.named_parameters() if parameter.grad is not None}))
+    assert read[0] == batch["input_ids"].numel()
+    assert read[1] <= read[0] - WORTH
+    assert read[2] == read[0]  # with gradient checkpointing every row is read whole
+    for losses, gradients in found[1:]:
+        assert torch.allclose(losses, found[0][0], atol=1e-9)
+        largest = max(float(gradient.abs().max()) for gradient in gradients.values())
+        assert gradients.keys() == found[0][1].keys()
+        assert max(float((gradients[name] - found[0][1][name]).abs().max()) for name in gradients) < 1e-6 * largest
+
+
+def test_one_clip_in_all_rows_is_read_once(model: Any, processor: Any) -> None:
+    """The beginning goes through the clip up to where the questions part, and stops before the first position that an answer is read off."""
+    rows = rows_about(1, 4)[:4]
+    assert len({row["clip_id"] for row in rows}) == 1
+    for asked in (rows, [rows[0]] * 4):
+        batch = AudioQACollator(processor, FAMILY)(asked)
+        whole = answer_tokens(model, batch, FAMILY, once=False).losses
+        assert torch.allclose(answer_tokens(model, batch, FAMILY).losses, whole, atol=1e-9)
 
 
 def test_the_mask_of_a_shared_sequence() -> None:
@@ -145,6 +185,14 @@ def test_cached_towers_give_the_same_losses(model: Any, processor: Any, tmp_path
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.safetensors")} == files  # nothing is computed twice
     changed = {"c0": {**clips["c0"], "audio": clips["c1"]["audio"]}}
     assert torch.equal(fill(folder, changed, model, processor, FAMILY).read("c0"), cache.read("c1"))  # known by its sound, not by its name
+
+
+def test_processes_that_fill_a_cache_leave_no_gap(model: Any, processor: Any, tmp_path) -> None:
+    """One process may have stored its share before the other looks what is there."""
+    clips = {row["clip_id"]: row for row in rows_about(5, 1) if row["audio"]}
+    for rank in (1, 0):
+        cache = fill(tmp_path, clips, model, processor, FAMILY, rank=rank, world=2)
+    assert {name for name, file in cache.files.items() if file.is_file()} == set(clips)
 
 
 def test_a_clips_tower_outputs_do_not_depend_on_its_batch(model: Any, processor: Any) -> None:

@@ -11,9 +11,9 @@ import pytest
 from chat_server import ChatServer, Reply
 from training_fixtures import example, tiny_model, tone, tone_rows, tones, write_dataset
 
-from cp_paraling_qa.dataset.metadata import compose
 from cp_paraling_qa.errors import DatasetError, TrainingError
 from cp_paraling_qa.judge.scorefile import read_predictions, score_rows
+from cp_paraling_qa.schema import compose
 from cp_paraling_qa.training.answering import cascade
 from cp_paraling_qa.training.answering.shown import metadata_blocks, shown_prompts
 from cp_paraling_qa.training.predict import _asked, main, predict_file, predict_from_words

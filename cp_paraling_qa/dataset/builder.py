@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from cp_paraling_qa import audio, ledger
 from cp_paraling_qa.annotate.base import clip_audio
-from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions, compose, render
+from cp_paraling_qa.dataset.metadata import TEMPLATE, MetadataOptions, render
 from cp_paraling_qa.dataset.reference import reference
 from cp_paraling_qa.dataset.splits import in_order
 from cp_paraling_qa.errors import AudioError, DatasetError
-from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, CONFIGS, EXAMPLE_SCHEMA, REFERENCE_SCHEMA, features_metadata, table
+from cp_paraling_qa.schema import CLIPS_CONFIG_SCHEMA, CONFIGS, EXAMPLE_SCHEMA, REFERENCE_SCHEMA, compose, features_metadata, table
 from cp_paraling_qa.stage import Row, clips_folder, read_part
 
 LLM_KINDS = ("pqa", "cpqa")

@@ -72,15 +72,3 @@ def render(clip: Mapping[str, Any], options: MetadataOptions, *, question_type: 
     if "gender" in options.fields and "gender" not in hidden and (gender := ledger.gender(clip)):
         parts.append(f"Speaker: {gender}.")
     return " ".join(parts) or "Voice: not labelled."
-
-
-def compose(metadata: str | None, question: str) -> str:
-    r"""The text that the model is shown: the metadata block, where there is one, above the question.
-
-    Example:
-        >>> compose("Voice: 0.0–2.0 s sad.", "Why might she hesitate?")
-        'Voice: 0.0–2.0 s sad.\nWhy might she hesitate?'
-        >>> compose(None, "Why might she hesitate?")
-        'Why might she hesitate?'
-    """
-    return f"{metadata}\n{question}" if metadata else question

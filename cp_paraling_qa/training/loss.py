@@ -9,8 +9,8 @@ size give what one large batch gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from cp_paraling_qa.training.batches import IGNORED, block_mask, flex_block_mask
+from cp_paraling_qa.training.beginning import common_beginning_once
 from cp_paraling_qa.training.families import Family
 
 STATES = "tower_states"
@@ -56,18 +57,19 @@ def model_inputs(model: Any, batch: Mapping[str, Any]) -> dict[str, Any]:
     return inputs
 
 
-def answer_tokens(model: Any, batch: Mapping[str, Any], family: Family) -> AnswerTokens:
+def answer_tokens(model: Any, batch: Mapping[str, Any], family: Family, *, once: bool = True) -> AnswerTokens:
     """A forward pass over a training batch.
 
     Args:
         model: a speech LLM, under whatever wrapper.
         batch: from the collator.
         family: of the model.
+        once: read what all rows begin with once, where that is possible; not for models whose layers are sharded, which would be gathered twice.
     """
     labels = batch["labels"]
     chosen = labels[:, 1:] != IGNORED
     given = family.given_tower(inner(model), batch[STATES]) if STATES in batch else nullcontext()
-    with given, output_layer_at(inner(model), chosen):
+    with given, _beginning(model, chosen, family, once=once and "blocks" not in batch) as lacking, output_layer_at(inner(model), chosen, lacking):
         logits = model(**model_inputs(model, batch), use_cache=False).logits
     targets = labels[:, 1:][chosen].to(logits.device)
     flat = logits.reshape(len(targets), -1).float()
@@ -88,13 +90,28 @@ def row_losses(model: Any, batch: Mapping[str, Any], family: Family) -> list[flo
     return [sum(row) / len(row) for row in sums.values()]
 
 
+def _beginning(model: Any, chosen: torch.Tensor, family: Family, *, once: bool) -> AbstractContextManager[Callable[[], int]]:
+    """With a language model of its own that attends to all that stands before, by a kernel that takes fewer queries than keys."""
+    config, language = inner(model).config, family.part(inner(model), "language_model")
+    attention = getattr(getattr(language, "config", None), "_attn_implementation", None)
+    if not once or len(chosen) < 2 or attention not in ("sdpa", "eager") or not family.can_share(config):
+        return nullcontext(lambda: 0)
+    return common_beginning_once(language, at_most=int(chosen.any(0).int().argmax()))
+
+
 @contextmanager
-def output_layer_at(model: Any, chosen: torch.Tensor) -> Iterator[None]:
-    """Within this context the output layer sees, of hidden states (B, T, width), those where `chosen` (B, T − 1) holds: its logits have shape (1, n, vocabulary)."""
+def output_layer_at(model: Any, chosen: torch.Tensor, lacking: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    """Within this context the output layer sees, of hidden states (B, T, width), those where `chosen` (B, T − 1) holds: its logits have shape (1, n, vocabulary).
+
+    Args:
+        model: whose output layer it is.
+        chosen: positions.
+        lacking: how many of the first positions the hidden states lack.
+    """
 
     def pick(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         hidden = args[0]
-        return (hidden[:, :-1][chosen.to(hidden.device)][None], *args[1:])
+        return (hidden[:, :-1][chosen[:, lacking() :].to(hidden.device)][None], *args[1:])
 
     handle = model.get_output_embeddings().register_forward_pre_hook(pick)
     try:

@@ -101,7 +101,8 @@ class AudioSFTTrainer(SFTTrainer):  # type: ignore[misc]
     def compute_loss(self, model: Any, inputs: Mapping[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         """The mean −log p of an answer token over the step, in nats; and, for the log, the share of tokens that were right."""
         mode = "train" if self.model.training else "eval"
-        tokens = answer_tokens(model, inputs, self.family)
+        sharded = self.is_fsdp_enabled or self.is_deepspeed_enabled
+        tokens = answer_tokens(model, inputs, self.family, once=not sharded)
         count = len(tokens.losses) if num_items_in_batch is None else num_items_in_batch
         total = tokens.losses.sum()
         loss = total / torch.as_tensor(count, device=total.device).clamp(min=1)

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cp_paraling_qa.dataset.metadata import compose
 from cp_paraling_qa.errors import DatasetError
+from cp_paraling_qa.schema import compose
 from cp_paraling_qa.training.rows import load_rows, steered_prompts
 
 METADATA = ("none", "model", "shuffled")

@@ -101,7 +101,10 @@ def fill(
     if not family.caches_tower:
         raise TrainingError(f"{family.model_type}: its tower's outputs cannot be cached; pass --cache_tower false")
     cache = TowerCache(folder, {name: _file(folder, row["audio"]) for name, row in clips.items()})
-    todo = sorted((name for name, file in cache.files.items() if not file.is_file()), key=lambda name: (duration_of(clips[name]["audio"]), name))[rank::world]
+    share = sorted(cache.files, key=lambda name: (duration_of(clips[name]["audio"]), name))[
+        rank::world
+    ]  # before one looks at what is stored: others store meanwhile
+    todo = [name for name in share if not cache.files[name].is_file()]
     for start in range(0, len(todo), _BATCH):
         names = todo[start : start + _BATCH]
         for name, states in zip(names, _outputs([clips[name] for name in names], model, processor, family), strict=True):
