@@ -10,10 +10,12 @@ read before again and skips it (transformers does that), so it is exact as long 
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import json
 import os
 import random
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,7 +143,7 @@ def streamed_rows(
     parts = shares({part.name: part.weight for part in plan.components}, sizes, 1.0 if plan.ordered else plan.temperature)
     gate, notes = None, None
     if family is not None:
-        notes = str(Path(tempfile.mkdtemp(prefix="cpqa-stream-")) / "left_out.jsonl") if cpqa_args.drop_unhearable else None
+        notes = _notes() if cpqa_args.drop_unhearable else None
         gate = Gate(family.min_seconds, family.hears(processor), notes)
     stream = Stream(tuple(feeds.values()), parts, seed, readers, gate, cpqa_args.metadata_dropout, plan.ordered, cpqa_args.stream_buffer)
     counts = rounded(total or sum(sizes.values()), parts)
@@ -149,6 +151,13 @@ def streamed_rows(
     mixture = StreamedMixture(stream.dataset(), report, notes=(REREAD,))
     mixture.notes_file = notes
     return mixture
+
+
+def _notes() -> str:
+    """A file for what the loader's workers leave out, which goes when this process ends."""
+    folder = tempfile.mkdtemp(prefix="cpqa-stream-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(Path(folder) / "left_out.jsonl")
 
 
 @dataclass(frozen=True)
