@@ -99,7 +99,7 @@ class ChatClient:
         self.stats = ClientStats()
         self._endpoint = Endpoint(config, api_key(), self.stats)
         self._gate: Gate[_Row] = Gate(config.concurrency, self._ask)
-        self._cache = ReplyCache(config.cache) if config.cache else None
+        self._cache = ReplyCache(config.cache, at_once=config.keep_at_once) if config.cache else None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._closed = False

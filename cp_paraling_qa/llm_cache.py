@@ -47,13 +47,15 @@ class ReplyCache:
     Args:
         path: the file; made with its folder where missing.
         read_only: look and leave no trace: nothing is made, not even SQLite's own files beside it.
+        at_once: `put` commits in the thread that calls it, some 50 µs a reply, in place of within a second.
 
     Raises:
         StorageError: the file cannot be opened, is no database, or (later, from `get_many`, `put` and `close`) a write failed.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False, at_once: bool = False) -> None:
         self.path, self.read_only = path, read_only
+        self._at_once: sqlite3.Connection | None = None
         try:
             if read_only:
                 self._reader = self._look()
@@ -62,6 +64,7 @@ class ReplyCache:
                 self._reader = self._connect()
                 self._reader.execute(_TABLE)
                 self._reader.commit()
+                self._at_once = self._connect() if at_once else None
         except (OSError, sqlite3.Error) as error:
             raise self._storage_error(error) from error
         self._waiting: deque[tuple[bytes, CachedReply]] = deque()
@@ -81,10 +84,17 @@ class ReplyCache:
             raise self._storage_error(error) from error
 
     def put(self, key: bytes, reply: CachedReply) -> None:
-        """Keep a reply; it is on disk within a second. May be called from any thread."""
+        """Keep a reply; it is on disk within a second. May be called from any thread, by `at_once` from one at a time."""
         self._check()
         if self.read_only:
             raise StorageError(f"the LLM reply cache {self.path} was opened for reading alone")
+        if self._at_once is not None:
+            try:
+                with self._at_once:
+                    _insert(self._at_once, [(key, reply)])
+            except (sqlite3.Error, ValueError) as error:
+                raise self._storage_error(error) from error
+            return
         self._waiting.append((key, reply))
         if self._writer is None:
             with self._lock:
@@ -99,6 +109,8 @@ class ReplyCache:
         self._closing.set()
         if self._writer is not None:
             self._writer.join()
+        if self._at_once is not None:
+            self._at_once.close()
         self._reader.close()
         self._check()
 

@@ -77,6 +77,8 @@ class LLMConfig:
         timeout: seconds for one attempt.
         attempts: for one row.
         cache: SQLite file of replies; None keeps none.
+        keep_at_once: write each reply to the cache before the next request takes its place, so that kill -9 costs the requests under way and no reply that came; False: within
+            a second, in batches.
         reply_format: how a reply in JSON is asked for: one of `REPLY_FORMATS`. One that is named is kept to; "auto" finds out, best first.
         prices: None where nobody bills.
         max_cost: USD that the client may spend at the most; needs `prices`.
@@ -98,6 +100,7 @@ class LLMConfig:
     reply_format: str = "auto"
     prices: Prices | None = None
     max_cost: float | None = None
+    keep_at_once: bool = False
 
     def __post_init__(self) -> None:
         if self.reply_format not in REPLY_FORMATS:
@@ -123,6 +126,8 @@ class ChatRequest:
         schema_name: letters, digits, _ and -.
         sample: which draw of the same request this is.
         key: the caller's own, handed back untouched and never sent.
+        checked: a reply that was cut, is empty, or is no JSON in spite of a schema is a failure, and asked for again. False: the caller reads it; it comes as the model wrote it,
+            with its finish_reason, and is cached.
     """
 
     messages: Sequence[Mapping[str, str]]
@@ -130,6 +135,7 @@ class ChatRequest:
     schema_name: str = "reply"
     sample: int = 0
     key: Any = None
+    checked: bool = True
 
 
 @dataclass(frozen=True)

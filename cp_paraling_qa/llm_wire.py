@@ -65,13 +65,15 @@ def request_body(
 def cache_key(config: LLMConfig, request: ChatRequest) -> bytes:
     """Hash of all that decides the reply. Not the address: the embedded server has another port every time; and no secret.
 
-    SHA-256 of canonical JSON: {"messages": …, "model": …, "sample": …, "sampling": [temperature, top_p, max_tokens, seed], "schema": …}, keys sorted, no spaces, ASCII.
+    SHA-256 of canonical JSON: {"messages": …, "model": …, "sample": …, "sampling": [temperature, top_p, max_tokens, seed], "schema": …}, keys sorted, no spaces, ASCII;
+    with "checked": false in front where the reply is (a cut one must not pass for a checked one).
     Put together from its parts, since of a run's hundred thousand requests the most part is the same.
     """
     messages = ",".join([_message_json(message) for message in request.messages])
     sampling = _sampling_json(config.temperature, config.top_p, config.max_tokens, config.seed)
     sample, schema = _sampling_json(request.sample)[1:-1], _schema_json(request.schema)
-    text = f'{{"messages":[{messages}],"model":{_quoted(config.model)},"sample":{sample},"sampling":{sampling},"schema":{schema}}}'
+    unchecked = "" if request.checked else '"checked":false,'
+    text = f'{{{unchecked}"messages":[{messages}],"model":{_quoted(config.model)},"sample":{sample},"sampling":{sampling},"schema":{schema}}}'
     return hashlib.sha256(text.encode()).digest()
 
 
@@ -158,6 +160,8 @@ def read_completion(
         fail("no choices", transient=True)
     text = redact(_content(message))
     finish_reason = choices[0].get("finish_reason")
+    if not request.checked:
+        return Completion(_encodable(text, fail), str(finish_reason), read, written)
     if finish_reason == "length":
         fail("cut at max_tokens", f"max_tokens is {config.max_tokens}")
     if finish_reason != "stop":
@@ -165,10 +169,7 @@ def read_completion(
     if not text.strip():
         refusal = message.get("refusal")
         fail("empty reply", redact(refusal)[:200] if isinstance(refusal, str) else "")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        fail("malformed response", "half a character in the text", transient=True)
+    _encodable(text, fail)
     try:
         if request.schema is not None:
             text = json_in(text, any_value=mode != "text")
@@ -184,6 +185,14 @@ def read_completion(
         except ValueError as error:
             fail("unusable reply", redact(str(error))[:300])
     return Completion(text, finish_reason, read, written)
+
+
+def _encodable(text: str, fail: Callable[..., NoReturn]) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        fail("malformed response", "half a character in the text", transient=True)
+    return text
 
 
 def _content(message: Mapping[str, Any]) -> str:
