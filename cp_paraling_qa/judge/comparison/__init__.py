@@ -1,0 +1,1 @@
+"""Two systems on the items that both answered."""
