@@ -13,7 +13,7 @@ import yaml
 from cp_paraling_qa.embed import SentenceEmbedder, bundled_model
 from cp_paraling_qa.errors import JudgeError, MissingExtraError
 from cp_paraling_qa.judge import label_map, map_labels
-from cp_paraling_qa.judge.vocabulary import concept, same_meaning
+from cp_paraling_qa.judge.labels.vocabulary import concept, same_meaning
 from cp_paraling_qa.labels import ALIASES, INVENTORIES, adjective
 
 ITEMS: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "judge_label_items.yaml").read_text(encoding="utf-8"))

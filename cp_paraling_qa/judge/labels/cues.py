@@ -37,7 +37,7 @@ REWRITES: list[tuple[Pattern[str], str]] = [
         (r"\b(?:can|could) not (?:be denied|deny|help but|be missed|be mistaken|mistake)\b", "surely"),
         (r"\b(?:undeniably|undoubtedly|unmistakably|unmistakeably|doubtless|doubtlessly)\b", "surely"),
         (r"\b(?:nothing|none|no emotion|no one emotion) (?:but|other than|except|if not)\b", "surely"),
-        (r"\b(?:can|could) not (?:be|sound|seem) (?:any )?more\b|\bcould not be\b(?= \w+er\b)", "is very"),
+        (r"\b(?:can|could) (?:not|hardly|barely|scarcely) (?:be|sound|seem) (?:any )?more\b|\bcould not be\b(?= \w+er\b)", "is very"),
         (
             r"\b(?:can|could|does|do|did)? ?(?:not|barely|hardly|scarcely) (?:even )?(?:contain|hide|conceal|suppress|hold back|control|mask|disguise)\b",
             "shows",
@@ -58,11 +58,18 @@ REWRITES: list[tuple[Pattern[str], str]] = [
             r"\b(?:no|without(?: any| much)?|not (?:\w+ ){0,2}(?:any|much|a lot of)|not|little(?: to no)?|(?:lack|lacks|lacking)(?: of| in)?(?: any)?"
             r"|(?:devoid|void|free|absence) (?:of|from)(?: any)?)"
             r" (?:(?:strong|particular|specific|clear|obvious|real|apparent|noticeable|evident|marked|special|discernible|significant|distinct|great|overt) )*"
-            rf"{_EMOTION}\b(?! (?:other|but|except|can|could|such))",
+            rf"{_EMOTION}\b(?! (?:other|but|except|can|could|such|labels?|categor\w+|class(?:es)?|recognition|detection))",
             "emotionless",
         ),
-        (r"\bnot (?:very |particularly |especially |at all |really )?emotional\b", "emotionless"),
+        (r"\b(?:not|non) (?:very |particularly |especially |at all |really )?emotional\b", "emotionless"),
+        (r"\bthe (?:sad|happy) (?:truth|fact|reality|part|thing) is\b", "indeed"),
+        # an assistant that speaks of itself
+        (
+            r"\bi (?:must|should|need to|have to|try to|aim to|will|strive to|want to|would like to) (?:\w+ )?(?:be|remain|stay|keep) (?:\w+ )?\w+\b(?= (?:and|,|so|here|on|about|in|when|as)\b)",
+            "willing",
+        ),
         # comparisons: what loses is negated
+        (r"\bmore than (?:just|mere|merely|simply|only|plain)\b", "partly"),
         (r"\bless (\w+) than (\w+)\b", r"not \1 , \2"),
         (r"\bnot (?:so|as) (?:much )?(\w+) (?:as|but) (\w+)\b", r"not \1 , \2"),
         (r"\bmore than (?=a (?:hint|trace|touch|little|bit))(?:a (?:hint|trace|touch|little|bit) (?:of )?)", ""),
@@ -103,7 +110,7 @@ REFUSAL = re.compile(
     r"|\bdo(?:es)? not (?:really |actually )?(?:know|provide|specify|mention|indicate|give|contain|have (?:access|enough|sufficient|the ability|ears|information))\b"
     r"|\b(?:no idea|not (?:entirely |quite |really |completely |at all |fully |100 % )?(?:sure|certain|clear|known|specified|mentioned|provided|given|stated|applicable|enough (?:information|context"
     r"|evidence|data)|sufficient)|unsure|unclear|uncertain|unknown|undetermined|indeterminate|undeterminable|inconclusive|ambiguous|insufficient (?:information|context|data|evidence)|n / a"
-    r"|inaudible|unintelligible|no audio|no (?:information|clear (?:answer|indication|evidence))|without (?:hearing|listening|access|the audio|more)|refuse|decline|will not|would rather not"
+    r"|no (?:\w+ ){1,3}(?:can|could) be (?:given|determined|assigned|identified|inferred|provided|detected|made)|none of the (?:above|options|labels)|inaudible|unintelligible|no audio|no (?:information|clear (?:answer|indication|evidence))|without (?:hearing|listening|access|the audio|more)|refuse|decline|will not|would rather not"
     r"|prefer not|anyone 's guess|who knows|as an? (?:ai|language|large|text)|cannot be)\b"
 )
 REFUSAL_ENDS = re.compile(
@@ -111,6 +118,12 @@ REFUSAL_ENDS = re.compile(
     r"|and(?= (?:i (?:would|think|guess)|my)\b)) "
 )
 """From here on, what the same sentence claims counts again."""
+
+UNWILLING = re.compile(
+    r"\b(?:i|we) (?:will not|would not|do not want to|should not|must not|can not|am not able to|am unable to|refuse to|decline to|prefer not to|would rather not) (?:\w+ )?(?:speculate|comment|listen|hear|access|process|assume|infer|play)\b"
+    r"|\bno audio\b|\bonly (?:they|he|she|the speaker|that person) (?:can|could|would|knows?)\b"
+)
+"""A refusal to look at all: what such an answer then calls merely possible is no claim."""
 
 QUESTION = re.compile(r"^(?:so |and |question : )?(?:is|are|was|were|does|do|did|could|can|would|should|what|which|how|who|whose|why|will|has|have)\b")
 
@@ -128,13 +141,25 @@ AFTER_NEGATION = re.compile(
     r"|unlikely|not(?= [.;!]| $|$)|out of the (?:question|picture)|absent|excluded|wrong|incorrect|inaccurate|missing|lacking|nowhere|less likely|ruled out|implausible|mistaken|eliminated|false|improbable|discarded|rejected)"
 )
 
+LATER = re.compile(
+    r"\b(?:ends?(?: up| on| with| in| as)|ended(?: up| on| with| in| as)|ending(?: up| on| with| in| as)|by the end|at the end|in the end|towards? the end|finally|eventually|ultimately"
+    r"|finish(?:es|ing)|closes|(?:ends?|finish(?:es)?) by|now) (?:,? ?\w+ ){0,5}$"
+)
+"""Before the state that the answer ends on, where an earlier one was named. A bare sequence ("shifts from § to §", "§, then §") leaves both standing."""
+
+SIMILE = re.compile(r"\b(?:like|as|that of|voice of) (?:an?|some|someone) (?:\w+ )?$")
+"""Before a mention that is said of the speaker after all: "like a § customer"."""
+
+LATER_AFTER = re.compile(r"^ (?:voice |tone )?(?:by|at|towards?|in|near) the (?:very )?end\b")
+
 BEFORE: list[tuple[Pattern[str], float, str]] = [
     (re.compile(rf"\b(?:hints?|traces?|touch(?:es)?|tinges?|under ?tones?|overtones?|undercurrents?|shades?|notes?|whiff|glimmers?|flickers?|edge|streaks?|dash|suggestions?|twinge|pinch|residue|vestiges?|veneer|semblance) of (?:\w+ ){{0,3}}(?:{M} (?:\w+ )?(?:and|or) )*$"), 0.0, "only a hint"),
     (re.compile(r"\b(?:tinged|laced|tinted|colou?red|touched|flavou?red|hinting at|hints at|hint at) (?:with |by )?(?:\w+ ){0,2}$"), 0.0, "only a hint"),
-    (re.compile(r"\b(?:pretend(?:s|ing|ed)? (?:to be|that|to)|feign(?:s|ing|ed)|fak(?:e|es|ing|ed)|tr(?:ies|ying|ied) to (?:be|sound|seem|appear|stay|remain|act|look)|wants? to (?:be|sound|seem|appear)) (?:\w+ ){0,3}$"), 0.0, "pretended"),
+    (re.compile(r"\b(?:pretend(?:s|ing|ed)? (?:to be|that|to)|feign(?:s|ing|ed)|imitat(?:es|ing|ed)|impersonat(?:es|ing|ed)|mimic(?:s|king|ked)|fak(?:e|es|ing|ed)|tr(?:ies|ying|ied) to (?:be|sound|seem|appear|stay|remain|act|look)|wants? to (?:be|sound|seem|appear)) (?:\w+ ){0,3}$"), 0.0, "pretended"),
     (re.compile(r"\b(?:i am|i feel|i was|we are|i felt|i get|i got|i became) (?:(?:so|very|really|just|too|quite|feeling|a|bit|little|extremely|pretty|such|only|still|truly|absolutely|totally|completely|all|both|now|also|always) )*$"), 0.0, "speaks in the first person"),
     (re.compile(r"\b(?:whether|if|unless|in case|suppos(?:e|ing)|imagine|assuming|were (?:he|she|they|the speaker)|had (?:he|she|they|the speaker)) .*$"), 0.0, "a condition"),
-    (re.compile(r"\b(?:used to be|(?:one|some|people|many|others|you|they) (?:would|might|could|may) (?:\w+ )?(?:say|call|think|hear|expect|guess|answer|argue|believe)|once|previously|formerly|earlier|thought|guess(?:ed) (?:at )?first|mistaken(?:ly)?(?: for)?|mistake (?:it|this|him|her) for|confused? (?:it )?with|at first(?: glance)?|initially|on the surface|superficially|first impression|considered|might expect|would expect|expect(?:ed|s)?|supposed to|might seem|may seem|might appear|may appear|may sound|might sound|could seem|could appear|could sound|would seem|seemed|seemingly|tempting to say|typically|usually|often|generally|ordinarily|commonly) (?:\w+ ){0,6}$"), 0.75, "a candidate"),
+    (re.compile(r"\b(?:used to be|(?:one|some|people|many|others|you|they) (?:would|might|could|may) (?:\w+ )?(?:say|call|think|hear|expect|guess|answer|argue|believe)|once|previously|formerly|earlier|thought|guess(?:ed) (?:at )?first|mistaken(?:ly)?(?: for)?|mistake (?:it|this|him|her) for|confused? (?:it )?with|at first(?: glance)?|initially|on the surface|superficially|first impression|considered|might expect|would expect|expecting|expect(?:ed|s)?|supposed to|might seem|may seem|might appear|may appear|may sound|might sound|could seem|could appear|could sound|would seem|seemed|seemingly|tempting to say|typically|usually|often|generally|ordinarily|commonly) (?:\w+ ){0,6}$"), 0.75, "a candidate"),
+    (re.compile(r"\b(?:(?:start(?:s|ed)?|beg[ai]ns?|beginning|open(?:s|ed)) (?:(?:out|off) (?:\w+ ){0,3}|(?:(?:as|with|in|by being|on|from being|very|rather|quite|fairly|relatively|a|an|the|perfectly|somewhat) ){0,4})|(?:after|following|before that) (?:(?:being|having been|sounding|an?|the|initial|initially|so|very|at first|previously|he was|she was|they were) ){0,3}(?:\w+ )?)$"), 0.75, "an earlier state"),
     (re.compile(r"\b(?:because|due to|caused by|owing to|thanks to|on account of) .*$"), 1.0, "a cause"),
     (re.compile(r"\b(?:although|though|despite|in spite of|albeit|while|whilst|notwithstanding|regardless of|even) (?:\w+ ){0,14}$"), 1.0, "a concession"),
     (re.compile(r"\b(?:slightly|somewhat|a bit|a little(?: bit)?(?: of)?|bit of|mild(?:ly)?|some|slight|faint(?:ly)?|part(?:ly|ially)|underlying|secondary|bordering on|verging on|leaning(?: towards?)?|turning|almost|nearly|subtle|subtly|elements? of|a degree of|vaguely|marginally|to a lesser (?:extent|degree)|lesser|secondarily|occasional(?:ly)?|sometimes|moments of|bursts of|less|minor|a tad) (?:\w+ )?$"), 1.25, "in part"),
@@ -143,6 +168,10 @@ BEFORE: list[tuple[Pattern[str], float, str]] = [
 """What a mention is worth at most, by what stands before it; 2 is a plain claim."""
 
 AFTER: list[tuple[Pattern[str], float, str]] = [
+    (re.compile(r"^ (?:(?:level|score|intensity|probability|present) )?[:=] (?:no|none|absent|false|not present|not detected|low|very low|minimal)(?= [.,;}]| $)"), 0.0, "denied in a list"),
+    (re.compile(r"^ (?:voice )?, but there (?:is|was) (?:none|no trace)\b"), 0.0, "negated"),
+    (re.compile(r"^ (?:facade|façade|mask|front|exterior|veneer)\b"), 0.3, "pretended"),
+    (re.compile(r"^ (?:voice |tone )?(?:at first|initially|to begin with|(?:at|in|near) the (?:very )?(?:start|beginning|outset))\b"), 0.75, "an earlier state"),
     (re.compile(r"^ (?:under ?tones?|overtones?|tinges?|undercurrents?|tinged(?! (?:with|by))|hints?)\b"), 0.0, "only a hint"),
     (re.compile(r"^ (?:(?:\w+ )?(?:news|story|stories|tale|memor(?:y|ies)|childhood|events?|birthday|ending|movies?|films?|songs?|music|party|anniversary|holidays?|hour|bosses|boss|customers?|clients?|child|children|kids?|friends?|neighbou?rs?|mother|father|mom|dad|wife|husband|brother|sister|colleagues?|listeners?|audience|crowd|mob|dog|parents?|letter|couple|baby|topic|subject|theme|situation|occasion|thoughts?|background|circumstances?|face|day|days|times|place)\b|days?\b)"), 0.0, "said of something else"),
     (re.compile(r"^ (?:\w+ )?(?:speakers?|person|people|voices?|tone|speech|individuals?|someone) (?:would|typically|usually|often|generally|tends?|is usually|might|could)\b"), 0.25, "a general remark"),
@@ -156,7 +185,7 @@ REPORT = re.compile(
     r"|discuss(?:es|ing|ed)|describ(?:es|ing)|recall(?:s|ing|ed)|recount(?:s|ing|ed)|narrat(?:es|ing|ed)|asks|asking|asked|wonders|wondering|admits|admitting|insists|insisting|quotes|quoting|quoted|sings about"
     r"|explain(?:s|ing) (?:that|why|how)|complain(?:s|ing)? (?:about|that)|repeats|the words?|accus(?:es|ing) \w+ of|apologi[sz]es for|thanks|wishes|declares|declaring|announces|announcing|"
     r"professes|professing|assures|assuring|swears|argues that|maintains that|utters|uttering|exclaims|exclaiming|transcript(?: reads| is)?|they say|words are|reads)"
-    r" (?:[\w'§]+ ){0,9}$"
+    r"(?! (?:an?|another|the|his|her) (?:\w+ )?$) (?:[\w'§]+ ){0,9}$"
 )
 REPORT_ENDS = re.compile(
     r" (?:[,;:()]|but|yet|although|though|while|despite|in an?|with|in(?= (?:\w+ )?§)|in (?:his|her|the|their)|(?:\w+ )?(?:tone|voice)|sounding|even) "
@@ -205,6 +234,8 @@ KEYED = re.compile(
 ENUMERATION = re.compile(
     r"\b(?:options?|choices?|candidates?|possible (?:labels?|emotions?|answers?|class(?:es)?)|categories|choose (?:from|between|among)|choosing (?:from|between|among)|(?:one )?of the following|among(?:st)?|list of|labels|set of|possibilities|between|out of|^of)\b"
 )
+PREDICATE = re.compile(r"[,:;] (?:\w+ ){0,4}?(?:is|sounds?|seems?|fits?|matches|would be|must be|i) ")
+"""Behind a list of options: here the answer itself begins."""
 COORDINATION = re.compile(rf"^ (?:(?:,|and|or|nor|&|/|also|both|as well as|plus|{M}|very|a|even|either|extremely|to|mixed with|combined with) )*$")
 OR_LIST = re.compile(rf"^ (?:(?:,|{M}|a|an|any|the|very|even) )*(?:or|nor) (?:(?:even|any|the|very|a|an|of) )*$")
 AND_DIRECT = re.compile(r"^ (?:and|or|nor|/) (?:any |the |even |of )?$")

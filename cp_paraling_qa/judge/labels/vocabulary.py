@@ -9,8 +9,11 @@ from functools import lru_cache
 from itertools import pairwise
 
 from cp_paraling_qa.feeling_words import WORDS
-from cp_paraling_qa.judge.lexicon import CODES, GENDER, NUMBERS, SENTIMENTS, forms
-from cp_paraling_qa.judge.lexicon_typos import NOT_TYPOS, SPELLED
+from cp_paraling_qa.judge.labels.languages.gloss import meaning
+from cp_paraling_qa.judge.labels.languages.language import fold
+from cp_paraling_qa.judge.labels.lexicon import CODES, GENDER, NUMBERS, SENTIMENTS, forms
+from cp_paraling_qa.judge.labels.lexicon_typos import NOT_TYPOS, SPELLED
+from cp_paraling_qa.judge.labels.lexicon_voice import MODERATE, VOICE_WORDS
 from cp_paraling_qa.labels import SENTIMENT, canonical
 
 HINT = 1.2
@@ -18,6 +21,7 @@ HINT = 1.2
 DERIVED = 1.4
 """Strength of an emotion word where the space asks for sentiment."""
 _TYPO_FROM, _TWO_ERRORS_FROM = 5, 9
+_LEADS_TO_ANSWER = frozenset({":", "is", "say", "so", "thus", "therefore", "hence", "be", "answer", "clearly", "definitely"})
 _REPEATED = re.compile(r"(.)\1{2,}")
 
 
@@ -46,17 +50,30 @@ def _entries() -> dict[tuple[str, ...], list[tuple[tuple[str, ...], bool]]]:
     return found
 
 
+@lru_cache(maxsize=1)
+def _voice_concepts() -> dict[tuple[str, ...], str]:
+    """Word or phrase → the concept of `VOICE_WORDS` that it names outright."""
+    found: dict[tuple[str, ...], str] = {}
+    for chains in VOICE_WORDS.values():
+        for chain, words in chains.items():
+            found.setdefault(tuple(chain[0].split()), chain[0])
+            for word in words.split():
+                if not word.endswith("?"):
+                    found.setdefault(tuple(word.split("_")), chain[0])
+    return found
+
+
 def tokens(text: str) -> tuple[str, ...]:
     """A label or answer as lower-case words and numbers."""
-    return tuple(re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", text.lower()))
+    return tuple(re.findall(r"\d+(?:\.\d+)?|[\u0900-\u0963\u0970-\u097f]+|[^\W\d_]+", text.lower()))
 
 
 def concept(label: str) -> str | None:
     """The lexicon's name for what a label means; None where the lexicon does not have it.
 
     Example:
-        >>> concept("Sadness"), concept("woman"), concept("annoyance"), concept("whispering")
-        ('sad', 'female', 'annoyed', None)
+        >>> concept("Sadness"), concept("woman"), concept("annoyance"), concept("Rapid"), concept("traurig"), concept("Tyneside")
+        ('sad', 'female', 'annoyed', 'fast', 'sad', None)
     """
     heads = {chain[0] for chain in WORDS}
     plain = label.strip().lower()
@@ -66,8 +83,14 @@ def concept(label: str) -> str | None:
         return canonical(plain)
     if plain in CODES:
         return CODES[plain]
-    known = _entries().get(tokens(plain))
-    return known[0][0][0] if known else None
+    words = tokens(plain)
+    known, voice = _entries().get(words), _voice_concepts().get(words)
+    if known and not (known[0][1] and voice):
+        return known[0][0][0]
+    if voice or known:
+        return voice
+    english = meaning(plain)
+    return concept(english) if english else None
 
 
 def same_meaning(a: str, b: str) -> bool:
@@ -108,8 +131,11 @@ class Vocabulary:
         self.space = tuple(space)
         self.concepts = {label: concept(label) for label in self.space}
         self.senses: dict[tuple[str, ...], Sense] = {}
+        self._add_voice()
         self._add_lexicon()
         self._add_labels()
+        self.complements = self._complements()
+        self.own_words = {fold(phrase[0]): phrase[0] for phrase, sense in self.senses.items() if len(phrase) == 1 and sense.weight >= 2}
         self.longest = max((len(phrase) for phrase in self.senses), default=1)
         self._first: dict[str, list[tuple[str, ...]]] = {}
         for phrase in sorted(self.senses, key=len, reverse=True):
@@ -157,6 +183,31 @@ class Vocabulary:
                 if label is not None or emotion:
                     self.senses[phrase] = Sense(label, weight)
 
+    def _add_voice(self) -> None:
+        held = {name for name in self.concepts.values() if name}
+        for chains in VOICE_WORDS.values():
+            asked = held & {chain[0] for chain in chains}
+            if not asked or asked == {MODERATE}:
+                continue
+            for chain, words in chains.items():
+                label = self._holder(chain)
+                if label is None and len(asked) < 2:
+                    continue
+                for word in words.split():
+                    self.senses[tuple(word.rstrip("?").split("_"))] = Sense(label, HINT if word.endswith("?") else 2.0)
+
+    def _complements(self) -> dict[str, str]:
+        """Labels that only say "not" of another one, both ways: sarcastic and not sarcastic, native and non-native."""
+        bare = {tokens(label): label for label in self.space}
+        found: dict[str, str] = {}
+        for label in self.space:
+            words = tokens(label)
+            other = bare.get(words[1:]) if len(words) > 1 and words[0] in ("not", "non", "no", "without") else None
+            other = other or (bare.get((words[0][3:],)) if len(words) == 1 and words[0].startswith("non") else None)
+            if other:
+                found[other], found[label] = label, other
+        return found
+
     def _add_labels(self) -> None:
         own = {tokens(label): label for label in self.space}
         for label in self.space:
@@ -200,7 +251,7 @@ class Vocabulary:
         """Whether a label that is also an everyday word ("other", "no", "one") is used as that word here."""
         if phrase in (("no",), ("yes",)):
             following = words[at + 1] if at + 1 < len(words) else "."
-            return not ((at == 0 or words[at - 1] in (":", "is", "say")) and following in (",", ".", "!", ";", "?", ":"))
+            return not ((at == 0 or words[at - 1] in _LEADS_TO_ANSWER) and following in (",", ".", "!", ";", "?", ":"))
         if phrase in (("other",), ("unknown",), ("others",)):
             return at > 0 and words[at - 1] not in (":", "is", "=", "as", "label")
         return False

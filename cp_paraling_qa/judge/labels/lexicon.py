@@ -12,9 +12,12 @@ CODES: dict[str, str] = {
 """Codes of IEMOCAP and others: only as the whole answer."""
 
 SIGNS: dict[str, str] = {
-    "😠": "angry", "😡": "angry", "🤬": "angry", "😢": "sad", "😭": "sad", "😔": "sad", "☹": "sad", "🙁": "sad", "😞": "sad", "😀": "happy", "😃": "happy",
+    "😠": "angry", "😡": "angry", "😢": "sad", "😭": "sad", "😔": "sad", "☹": "sad", "🙁": "sad", "😞": "sad", "😀": "happy", "😃": "happy",
     "😄": "happy", "😊": "happy", "🙂": "happy", "😁": "happy", "😨": "fearful", "😱": "fearful", "😰": "fearful", "😮": "surprised", "😲": "surprised",
-    "😯": "surprised", "🤢": "disgust", "🤮": "disgust", "😐": "neutral", "😌": "calm", "🤩": "excited",
+    "😯": "surprised", "🤢": "disgust", "🤮": "disgust", "😐": "neutral", "😌": "calm", "🤩": "excited", "😆": "happy", "😂": "happy", "🤣": "happy", "😍": "happy",
+    "🥰": "happy", "🥳": "excited", "😤": "frustrated", "😒": "annoyed", "😣": "frustrated", "😥": "sad", "😓": "sad", "🥺": "sad", "😿": "sad", "💔": "heartbroken",
+    "😟": "worried", "😧": "fearful", "😦": "fearful", "😖": "frustrated", "😫": "frustrated", "👿": "angry", "😾": "angry", "🤯": "surprised", "😑": "neutral",
+    "😶": "neutral", "🤬": "angry", "👍": "positive", "👎": "negative", "🙄": "contempt", "♀": "female", "♂": "male", "👩": "woman", "👨": "man",
 }  # fmt: skip
 
 NUMBERS = {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six", "7": "seven", "8": "eight", "9": "nine", "0": "zero", "10": "ten"}

@@ -7,42 +7,21 @@ candidate). The strongest mention decides; two labels of the same worth leave th
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cp_paraling_qa.judge import cues
-from cp_paraling_qa.judge.lexicon import SIGNS
-from cp_paraling_qa.judge.vocabulary import Sense, Vocabulary
+from cp_paraling_qa.judge.labels import cues
+from cp_paraling_qa.judge.labels.plain_text import normalise
+from cp_paraling_qa.judge.labels.vocabulary import Sense, Vocabulary
 
 _WINDOW = 300
 """Characters that a pattern sees on either side of a mention: a model that repeats one word a thousand times must not cost a second."""
-_LONGEST = 6000
-"""Characters of an answer that are read; of a longer one its first and last halves of that."""
 PLAIN = 2.0
 FINAL = 3.0
 REJECTED = 0.0
+_ALMOST = 0.15
+"""No claim by itself, yet a verdict such as "is the most plausible" can still raise it: "the words about a loss make sadness the most plausible"."""
 
-_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_TAG = re.compile(r"<\|?/?\s*([A-Za-z][A-Za-z_ -]{0,24}?)\s*\|?/?>|\[([A-Za-z][A-Za-z_ -]{1,24})\]")
-_QUOTED = re.compile(r"\"([^\"\n]{1,400})\"|(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w)){1,400})'(?!\w)")
-_TOKEN = re.compile(r"\d+(?:\.\d+)?%?|[^\W\d_]+|'s\b|[^\w\s]")
-_CURLY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "`": " ", "*": " ", "#": " ", "_": " ", "\u00a0": " "})
-_OPENED = (
-    (re.compile(r"\bcan'?t\b|\bcannot\b"), "can not"),
-    (re.compile(r"\bwon'?t\b(?!e)"), "will not"),
-    (re.compile(r"\bain'?t\b"), "is not"),
-    (re.compile(r"(\w)n't\b"), r"\1 not"),
-    (re.compile(r"\b(is|are|was|were|do|does|did|would|could|should|has|have|had)nt\b"), r"\1 not"),
-    (re.compile(r"\bi'?m\b"), "i am"),
-    (re.compile(r"'re\b"), " are"),
-    (re.compile(r"'ve\b"), " have"),
-    (re.compile(r"'ll\b"), " will"),
-    (re.compile(r"'d\b"), " would"),
-    (re.compile(r"\b(he|she|it|that|there|who|what)'s\b"), r"\1 is"),
-)
-_SAID = re.compile(
-    r"\b(?:say|says|said|saying|words?|phrase|text|transcript|transcription|utterance|sentence|lyrics?|line|claims?|quot\w+|content|literally|reads?|title|calls?|exclaim\w*|shout\w*|yell\w*|whisper\w*|ask\w*|repl\w+|repeat\w*|utter\w*)\W*(?:\w+\W+){0,2}$"
-)
-_PERSON = re.compile(r"\b(?:i|i'm|i've|you|we|my|me|your|our|us)\b")
 _SPLIT = re.compile(r"(?<=[.!?;\n]) ")
 
 
@@ -71,51 +50,6 @@ class Reading:
     refusal: bool
     negation: bool
     quotation: bool
-
-
-def _unquote(text: str) -> str:
-    """Speech that is quoted goes; a label in quotation marks stays."""
-    stripped = text.strip()
-    if len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "\"'" and stripped.count(stripped[0]) == 2:
-        text = stripped[1:-1]
-
-    def keep(match: re.Match[str]) -> str:
-        inside = next(group for group in match.groups() if group is not None)
-        short = len(inside.split()) <= 3 and not _PERSON.search(inside)
-        return f" {inside} " if short and not _SAID.search(match.string[max(0, match.start() - 40) : match.start()]) else " quotation "
-
-    return _QUOTED.sub(keep, text)
-
-
-def normalise(text: str) -> str:
-    """Lower case, tokens apart by one space, contractions open, quoted speech gone, idioms replaced; sentences still end in their marks.
-
-    Example:
-        >>> normalise("She isn't *angry*... he says 'I am furious'!")
-        'she is not angry . he says quotation !'
-    """
-    text = _THOUGHT.sub(" ", text)
-    if len(text) > _LONGEST:
-        text = f"{text[: _LONGEST // 2]} . {text[-_LONGEST // 2 :]}"
-    text = _TAG.sub(lambda match: f" . label : {match[1] or match[2]} . ", text).translate(_CURLY).lower()
-    for sign, word in SIGNS.items():
-        if sign in text:
-            text = text.replace(sign, f" {word} ")
-    if '"' in text or "'" in text:
-        text = _unquote(text)
-        for pattern, opened in _OPENED:
-            text = pattern.sub(opened, text)
-    else:
-        text = text.replace("cannot", "can not")
-    text = re.sub(r"(?<=\w)-(?=\w)", " ", text)
-    text = re.sub(r"\.{2,}|…", " . ", text)
-    text = re.sub(r"\s[-–—]+\s|—|--|->|→|=>", " , ", text)
-    text = re.sub(r"\n+", " . ", text)
-    text = " ".join(_TOKEN.findall(text))
-    text = re.sub(r" \.(?= or )", "", text)
-    for idiom, replacement in cues.REWRITES:
-        text = idiom.sub(replacement, text)
-    return re.sub(r"(?: [.])+(?= [.!?])|^(?:[.] )+", "", text).strip()
 
 
 @dataclass(slots=True)
@@ -214,15 +148,15 @@ def _weigh_frame(s: _Sentence, k: int, contrast: bool) -> None:
         if pattern.search(before):
             _cap(mention, strength, why)
     for pattern, strength, why in cues.AFTER:
-        if pattern.search(after):
+        if pattern.search(after) and not (strength == REJECTED and cues.SIMILE.search(before)):
             _cap(mention, strength, why)
     reported = _last_part(s.before(k), cues.REPORT_ENDS)
     report = cues.REPORT.search(reported)
     manner = mention.word.endswith("ly") or re.match(r" (?:\w+ )?(?:voice|tone|manner|way|delivery)\b", after)
     if report and not manner and not cues.VOICE.search(reported[: report.start()].rstrip() + " "):
-        _cap(mention, REJECTED, "reported speech")
+        _cap(mention, _ALMOST if re.search(r" (?:makes?|making) $", before) else REJECTED, "reported speech")
     if cues.WORDS_SUBJECT.search(before) and not manner:
-        _cap(mention, REJECTED if contrast else 0.5, "said of the words")
+        _cap(mention, _ALMOST if contrast else 0.5, "said of the words")
     if cues.OTHERS.search(s.before(k)):
         _cap(mention, REJECTED, "said of someone else")
     if mention.sense.gender and cues.ADDRESSEE.search(before):
@@ -276,10 +210,14 @@ def _weigh_order(s: _Sentence, opens_with_contrast: bool) -> None:
                 _raise(mention, mention.strength + 0.5, "behind a contrast")
 
 
-def _weigh_sentence(s: _Sentence, *, contrast: bool, question: bool, answer: str) -> None:
+def _weigh_sentence(s: _Sentence, complements: Mapping[str, str], *, contrast: bool, question: bool, answer: str) -> None:
     text = s.text
     for k in _negated(s):
-        _cap(s.mentions[k], REJECTED, "negated")
+        opposite = complements.get(s.mentions[k].sense.label or "")
+        if opposite:
+            s.mentions[k].sense, s.mentions[k].why = Sense(opposite), "the other of the two"
+        else:
+            _cap(s.mentions[k], REJECTED, "negated")
     refusal = cues.REFUSAL.search(text)
     if refusal:
         back = cues.REFUSAL_ENDS.search(text, refusal.end() - 1)
@@ -307,16 +245,30 @@ def _weigh_sentence(s: _Sentence, *, contrast: bool, question: bool, answer: str
     _weigh_order(s, bool(re.match(r" (?:but|however|yet|nevertheless|nonetheless|still|instead|actually|in fact) ", text)))
     if enumeration:
         listed = [k for k, place in enumerate(s.places) if place > enumeration.end() and s.mentions[k].strength < FINAL]
+        past = next((n for n in range(1, len(listed)) if cues.PREDICATE.search(s.between(listed[n] - 1, listed[n]))), len(listed))
+        listed = listed[:past]
         if len({s.mentions[k].sense for k in listed}) > 1 or any(m.strength == FINAL for m in s.mentions):
             for k in listed:
                 _cap(s.mentions[k], 0.1, "one of the options")
+
+
+def _weigh_time(sentences: list[_Sentence]) -> None:
+    """Where the speaker changes, the state that comes last outweighs the ones before it."""
+    earlier: set[str | None] = set()
+    for s in sentences:
+        for k, mention in enumerate(s.mentions):
+            if mention.strength <= _ALMOST:
+                continue
+            if earlier - {mention.sense.label} and mention.strength >= 1.25 and (cues.LATER.search(s.before(k)) or cues.LATER_AFTER.match(s.after(k))):
+                _raise(mention, 2.5, "the state at the end")
+            earlier.add(mention.sense.label)
 
 
 def read(text: str, vocabulary: Vocabulary) -> Reading:
     """Every mention in an answer with its worth.
 
     Example:
-        >>> from cp_paraling_qa.judge.vocabulary import vocabulary_for
+        >>> from cp_paraling_qa.judge.labels.vocabulary import vocabulary_for
         >>> reading = read("He isn't angry, he is sad.", vocabulary_for(("angry", "sad")))
         >>> [(mention.word, mention.strength, mention.why) for mention in reading.mentions]
         [('angry', 0.0, 'negated'), ('sad', 2.0, 'a plain claim')]
@@ -329,9 +281,13 @@ def read(text: str, vocabulary: Vocabulary) -> Reading:
         question = s.text.rstrip().endswith("?")
         follower = found[n + 1].text if n + 1 < len(found) else ""
         said = re.match(r" (?:(yes|yeah|yep|indeed|exactly|correct)|no|nope|not)\b", follower)
-        _weigh_sentence(s, contrast=contrast, question=question, answer="" if said is None else "yes" if said[1] else "no")
+        _weigh_sentence(s, vocabulary.complements, contrast=contrast, question=question, answer="" if said is None else "yes" if said[1] else "no")
         alone = len(s.mentions) == 1 and not s.text.replace(cues.M, "").strip(" .!?,:;()")
         if alone and not question and len(found) > 1 and n in (0, len(found) - 1):
             _raise(s.mentions[0], 2.5, "stands alone")
+    _weigh_time(found)
+    if cues.UNWILLING.search(framed):
+        for mention in (mention for s in found for mention in s.mentions if mention.why == "hedged"):
+            _cap(mention, REJECTED, "within a refusal")
     mentions = [mention for s in found for mention in s.mentions]
     return Reading(mentions, bool(cues.REFUSAL.search(framed)), bool(cues.NEGATOR.search(framed)), " quotation " in framed)
