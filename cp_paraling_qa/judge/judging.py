@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.rubric import OPEN, JudgeItem, Message, Rubric, render_prompt
@@ -13,6 +13,12 @@ from cp_paraling_qa.judge.verdict import NO_REPLY, Verdict
 
 JudgeCallable = Callable[[list[list[Message]]], Iterable[str | None]]
 """Rendered prompts, one list of chat messages per item → one reply text per item; None where there is none."""
+
+Progress = Callable[[int], object]
+"""Called with how many more judgements are done, such as the tick of `progress.Screen.bar`."""
+
+Prompts = Callable[[], Iterable[list[Message]]]
+"""Renders the prompts afresh: a client takes them one by one, so that they are never all in memory, and a callable may do with its own what it likes."""
 
 NO_PREDICTION = "no prediction"
 NO_REFERENCE = "no reference"
@@ -27,12 +33,14 @@ class JudgeConfig:
         model: its name there; pin a dated version.
         temperature: 0 for a verdict that repeats.
         max_tokens: of one reply; the explanation is short.
-        seed: handed to the endpoint.
+        seed: handed to the endpoint; the number of the repeat is added to it.
         cache: an SQLite file where replies are kept, so that a second run sends nothing; None keeps none.
         concurrency: requests in flight.
         timeout: seconds for one request.
         attempts: for one item.
         label: how results call the judge; None for `model`.
+        top_p: nucleus sampling, 0–1; None leaves it to the endpoint.
+        reply_format: how JSON is asked for: "auto" finds out, else json_schema, json_object or text.
     """
 
     base_url: str
@@ -45,6 +53,8 @@ class JudgeConfig:
     timeout: float = 120.0
     attempts: int = 12
     label: str | None = None
+    top_p: float | None = None
+    reply_format: str = "auto"
 
     @classmethod
     def of(cls, value: JudgeConfig | Mapping[str, Any]) -> JudgeConfig:
@@ -68,66 +78,111 @@ class JudgeConfig:
 Judge = JudgeCallable | JudgeConfig | Mapping[str, Any]
 
 
-def _ask_callable(judge: JudgeCallable, prompts: list[list[Message]], rubric: Rubric) -> list[Verdict]:
+class Reply(NamedTuple):
+    """What came back for one prompt: a text with its finish_reason, or the reason why there is none."""
+
+    text: str | None
+    finish_reason: str | None = "stop"
+    fault: str | None = None
+
+    @property
+    def missing(self) -> str | None:
+        """Why the item is unscored before anything is read; None where there is a text."""
+        if self.text is not None:
+            return None
+        return f"{NO_REPLY}: {self.fault}" if self.fault else NO_REPLY
+
+
+def _ask_callable(judge: JudgeCallable, prompts: list[list[Message]], contract: str) -> list[str | None]:
     try:
         replies = judge(prompts)
         replies = replies if isinstance(replies, str) else list(replies)
     except Exception as error:
-        error.add_note(f"raised by the judge callable on {len(prompts)} prompts (rubric {rubric.name})")
+        error.add_note(f"raised by the judge callable on {len(prompts)} prompts (rubric {contract})")
         raise
     if isinstance(replies, str) or len(replies) != len(prompts):
         got = "one string" if isinstance(replies, str) else f"{len(replies)} replies"
         raise JudgeError(f"the judge callable was given {len(prompts)} prompts and returned {got}; it must return one reply per prompt, in order")
     if wrong := next((reply for reply in replies if reply is not None and not isinstance(reply, str)), None):
         raise JudgeError(f"the judge callable returned a {type(wrong).__name__}; a reply is text: the JSON object as the model wrote it, or None for no reply")
-    return [rubric.parse(reply) for reply in replies]
+    return replies
 
 
-def _ask_client(config: JudgeConfig, prompts: list[list[Message]], rubric: Rubric) -> list[Verdict]:
+def _ask_client(config: JudgeConfig, prompts: Iterable[list[Message]], schema: Mapping[str, Any], samples: Sequence[int]) -> Iterator[Reply]:
     from cp_paraling_qa.llm import ChatClient, ChatRequest, LLMConfig
 
-    options = dataclasses.asdict(config) | {"cache": Path(config.cache) if config.cache is not None else None}
+    options = dataclasses.asdict(config) | {"cache": Path(config.cache) if config.cache is not None else None, "keep_at_once": True}
     del options["label"]
-    requests = (ChatRequest(messages=prompt, schema=rubric.schema, schema_name="verdict", sample=0) for prompt in prompts)
-    verdicts = []
+    # Unchecked: whatever the judge wrote is its reply, read by the rubric alone and kept. Asking until something can be read would hide how often nothing could.
+    requests = (ChatRequest(prompt, schema, "verdict", sample=sample, checked=False) for prompt in prompts for sample in samples)
     with ChatClient(LLMConfig(**options)) as client:
         for reply in client.run(requests):
-            if reply.text is None:
-                verdicts.append(Verdict(None, f"{NO_REPLY}: {reply.error}" if reply.error else NO_REPLY))
+            yield Reply(reply.text, reply.finish_reason, reply.error)
+
+
+def ask(judge: Judge, prompts: Prompts, schema: Mapping[str, Any], *, contract: str, samples: Sequence[int] = (0,)) -> Iterator[Reply]:
+    """The judge's replies, prompt by prompt, and for each prompt sample by sample.
+
+    Args:
+        judge: a callable, which is called once for each sample; a `JudgeConfig` or a dict of its fields.
+        prompts: renders them, in order.
+        schema: JSON schema of a reply.
+        contract: the rubric's name, for messages.
+        samples: which draws of each prompt; a cache keeps them apart, and the endpoint gets another seed for each.
+
+    Raises:
+        JudgeError: the judge cannot be used, or gives another number of replies than it was given prompts.
+        LLMError: the endpoint cannot be used at all.
+    """
+    if callable(judge):
+        columns = [_ask_callable(judge, list(prompts()), contract) for _ in samples]
+        return (Reply(text) for row in zip(*columns, strict=True) for text in row)
+    return _ask_client(JudgeConfig.of(judge), prompts(), schema, samples)
+
+
+def judge_repeatedly(
+    items: Sequence[JudgeItem | Mapping[str, str | None]], judge: Judge, *, rubric: Rubric, samples: Sequence[int], progress: Progress | None = None
+) -> list[list[Verdict]]:
+    """As `judge_items`, for several samples.
+
+    Returns:
+        One list a sample, each with one verdict per item.
+    """
+    given = [JudgeItem.of(item) for item in items]
+    if not callable(judge):
+        judge = JudgeConfig.of(judge)
+    unasked = [NO_PREDICTION if item.prediction is None else NO_REFERENCE if item.reference is None else None for item in given]
+    asked = [item for item, reason in zip(given, unasked, strict=True) if reason is None]
+    told = progress or (lambda more: None)
+    replies = iter(ask(judge, lambda: (render_prompt(rubric, item) for item in asked), rubric.schema, contract=rubric.name, samples=samples) if asked else ())
+    out: list[list[Verdict]] = [[] for _ in samples]
+    for item, reason in zip(given, unasked, strict=True):
+        for column in out:
+            if reason is not None:
+                column.append(Verdict(None, reason))
             else:
-                verdicts.append(rubric.parse(reply.text, reply.finish_reason))
-    if len(verdicts) != len(prompts):
-        raise JudgeError(f"the judge's client answered {len(verdicts)} of {len(prompts)} requests")
-    return verdicts
+                reply = next(replies)
+                column.append(Verdict(None, reply.missing) if reply.missing else rubric.parse(reply.text, reply.finish_reason, data=item.texts))
+            told(1)
+    next(replies, None)  # lets the client close
+    return out
 
 
-def judge_items(items: Sequence[JudgeItem], judge: Judge, *, rubric: Rubric = OPEN) -> list[Verdict]:
+def judge_items(
+    items: Sequence[JudgeItem | Mapping[str, str | None]], judge: Judge, *, rubric: Rubric = OPEN, progress: Progress | None = None
+) -> list[Verdict]:
     """One verdict per item, in order.
 
     Args:
-        items: what to judge. A None prediction or reference is unscored without asking the judge: a missing answer is no answer of quality 0.
+        items: what to judge: `JudgeItem`s or mappings with the same keys. A None prediction or reference is unscored without asking the judge: a missing answer is no
+            answer of quality 0.
         judge: a callable, a `JudgeConfig` or a dict of its fields.
         rubric: the contract.
+        progress: called with how many more are done.
 
     Raises:
         JudgeError: the judge cannot be used, or gives another number of replies than it was given prompts. An exception inside a callable comes out as it is,
             with a note on where it arose.
         LLMError: the endpoint cannot be used at all.
     """
-    ask: dict[int, JudgeItem] = {}
-    verdicts: list[Verdict] = []
-    for i, item in enumerate(items):
-        if item.prediction is None:
-            verdicts.append(Verdict(None, NO_PREDICTION))
-        elif item.reference is None:
-            verdicts.append(Verdict(None, NO_REFERENCE))
-        else:
-            ask[i] = item
-            verdicts.append(Verdict(None, NO_REPLY))
-    config = None if callable(judge) else JudgeConfig.of(judge)
-    if ask:
-        prompts = [render_prompt(rubric, item) for item in ask.values()]
-        answers = _ask_callable(judge, prompts, rubric) if callable(judge) else _ask_client(config, prompts, rubric)  # type: ignore[arg-type]
-        for i, verdict in zip(ask, answers, strict=True):
-            verdicts[i] = verdict
-    return verdicts
+    return judge_repeatedly(items, judge, rubric=rubric, samples=(0,), progress=progress)[0]
