@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,8 +10,11 @@ import typer
 
 from cp_paraling_qa import __version__
 from cp_paraling_qa import cli_options as opt
+from cp_paraling_qa.cli_compare import compare
 from cp_paraling_qa.cli_export import export
+from cp_paraling_qa.cli_metric import install_metric
 from cp_paraling_qa.cli_questions import audit, generate
+from cp_paraling_qa.cli_score import score
 from cp_paraling_qa.cli_whisper_llm import whisper_llm
 from cp_paraling_qa.errors import CPQAError, RecipeError
 from cp_paraling_qa.progress import Screen
@@ -366,36 +368,11 @@ def small_model(
 
 
 app.command("whisper-llm")(whisper_llm)
+app.command("install-metric")(install_metric)
+app.command()(compare)
 
 
-@app.command()
-def score(
-    predictions: Annotated[Path, typer.Argument(help="predictions.jsonl as trainer/predict.py writes it.")],
-    judge_base_url: Annotated[
-        str | None, typer.Option("--judge-base-url", help="OpenAI-compatible endpoint of the judge; without one no judge score is given.")
-    ] = None,
-    judge_model: Annotated[str | None, typer.Option("--judge-model", help="The endpoint's name of the judge.")] = None,
-    embedded_judge: Annotated[
-        bool, typer.Option("--embedded-judge", help="Judge with the embedded 135 M model: shows that the path works, not how good the answers are.")
-    ] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Where the JSON goes; default: scores.json beside the predictions.")] = None,
-) -> None:
-    """Score predictions: label accuracy, UAR and F1, and the LLM judge where one is named. The table goes to the screen, the JSON to a file and to standard output.
-
-    Example: cpqa score predictions.jsonl --judge-base-url http://localhost:8000/v1 --judge-model Qwen/Qwen3-32B
-    """
-    from cp_paraling_qa.judge.endpoint import judge_for
-    from cp_paraling_qa.judge.scorefile import render, score_file
-    from cp_paraling_qa.stage import write_json
-
-    with judge_for(judge_base_url, judge_model, embedded=embedded_judge, cache=predictions.parent / "judge-cache.sqlite") as judge:
-        result = score_file(predictions, judge=judge)
-    place = out or predictions.with_name("scores.json")
-    write_json(place, result)
-    screen = Screen()
-    screen.console.print(render(result))
-    screen.say(f"written to {place}")
-    typer.echo(json.dumps(result, ensure_ascii=False))
+app.command()(score)
 
 
 @app.command()

@@ -5,7 +5,7 @@ Collected by hand from everyday English and the label sets in `labels.INVENTORIE
     "thrilled, where the label space has excited, means excited; where it has not, happy"   →   ("excited", "happy"): "thrilled …"
 
 Underscores join phrases. A trailing ? marks a word that only hints at the meaning: any plain word in the same answer outweighs it.
-Adverbs such as "sadly" and "surprisingly" that speak about the sentence rather than the speaker are left to `judge.cues`.
+Adverbs such as "sadly" and "surprisingly" that speak about the sentence rather than the speaker are left to `judge.labels.cues`.
 """
 
 from __future__ import annotations

@@ -38,7 +38,19 @@ FLOORS = [
 ]
 USES_JUDGE = {"training", "benchmark", "report"}
 BENCHMARK_USES = {"training", "dataset", "generate"}  # it runs arms from end to end
-TOP = {"cli", "cli_export", "cli_options", "cli_questions", "cli_whisper_llm", "building", "recipe", "sample"}  # put the rooms together
+TOP = {
+    "cli",
+    "cli_compare",
+    "cli_export",
+    "cli_metric",
+    "cli_options",
+    "cli_questions",
+    "cli_score",
+    "cli_whisper_llm",
+    "building",
+    "recipe",
+    "sample",
+}  # put the rooms together
 
 
 def imports(path):

@@ -31,7 +31,7 @@ def test_every_command_has_help_with_an_example():
 
     assert names() == [
         *("corpus", "corpora", "annotators", "annotate", "condense", "to-lhotse"),
-        *("generate", "audit", "assemble", "build", "export", "tiny-model", "small-model", "whisper-llm", "score", "demo"),
+        *("generate", "audit", "assemble", "build", "export", "tiny-model", "small-model", "whisper-llm", "install-metric", "compare", "score", "demo"),
     ]
     for name in names():
         result = CliRunner().invoke(app, [name, "--help"])

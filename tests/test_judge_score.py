@@ -236,7 +236,7 @@ def test_a_config_judges_through_the_client_and_the_second_run_asks_nothing(endp
 def test_a_reply_cut_at_max_tokens_is_unscored(endpoint: str) -> None:
     verdicts = judge_items([JudgeItem("CUT", "sad"), JudgeItem("sad", "sad")], JudgeConfig(base_url=endpoint, model="m"))
     assert [verdict.score for verdict in verdicts] == [None, 4]
-    assert verdicts[0].reason == "no reply: cut at max_tokens"
+    assert verdicts[0].reason == "reply did not end by itself"
 
 
 def test_an_endpoint_that_is_not_there_is_an_error(endpoint: str) -> None:
@@ -256,3 +256,102 @@ def test_public_names_are_sorted_and_the_import_is_light() -> None:
 def test_no_result_holds_a_nan() -> None:
     result = compute(["x"], ["y"], labels=["sad"], label_space=["sad", "angry"], embedder=None)
     assert not any(isinstance(value, float) and math.isnan(value) for value in result.values())
+
+
+def four(**more: Any) -> dict[str, Any]:
+    """Four answers, two of each type, each with a label."""
+    columns: dict[str, Any] = {"labels": ["sad", "angry", "female", "male"], "types": ["DE", "DE", "DG", "DG"], "embedder": None, "n_bootstrap": 200}
+    answers = ["She is sad.", "She is sad.", "a woman", "a man who is angry"]
+    return compute(answers, ["r"] * 4, **(columns | more))
+
+
+def test_each_question_type_has_its_own_label_space_and_slice() -> None:
+    # an emotion question is answered by sad twice, once rightly; the gender questions are right, although one answer names an emotion
+    result = four()
+    assert {name: (part["n"], part["accuracy"]) for name, part in result["by_type"].items()} == {"DE": (2, 0.5), "DG": (2, 1.0)}
+    assert {name: part["accuracy"] for name, part in result["by_label"].items()} == {"angry": 0.0, "female": 1.0, "male": 1.0, "sad": 1.0}
+    assert result["confusion"] == {
+        "labels": ["angry", "female", "male", "sad"],
+        "counts": [[0, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        "unmapped": [0, 0, 0, 0],
+    }
+    assert four(label_space={"DE": ["sad", "angry", "happy"], "DG": ["female", "male"]})["accuracy"] == 0.75
+
+
+def test_a_panels_score_is_the_mean_and_a_failure_of_one_judge_is_none_of_the_others() -> None:
+    # judge a: 5, 5, 5, 5; judge b: 3, none, 3, 1 → means 4, 5, 4, 3 → 4 of 5 → 80
+    def a(prompts: Any) -> list[str]:
+        return [reply(5)] * len(prompts)
+
+    def b(prompts: Any) -> list[str]:
+        return [reply(3), "Score: 2", reply(3), reply(1)]
+
+    result = four(judges=[a, b], return_details=True)
+    assert (result["llm_judge"], result["n_scored"], result["unscored_reasons"]) == (pytest.approx(80.0), 4, {})
+    assert [row["scores"] for row in result["details"]] == [[5, 3], [5, None], [5, 3], [5, 1]]
+    assert result["judge_alpha"] is not None and result["judge_alpha"] <= 0  # b says less wherever it says anything: worse than chance
+    assert four(judges=[a, a])["judge_alpha"] is None or four(judges=[a, a])["judge_alpha"] == 1  # one value throughout: α is undefined
+
+
+def test_what_people_said_corrects_the_score_and_says_what_the_judge_is_worth() -> None:
+    # judge: 4 for the 20 wrong ones, 5 for the 20 right ones; people give 1 and 5: the judge ranks as they do and is 1.5 too kind. Half the items are rated.
+    truth, said = ["sad"] * 40, ["sad", "angry"] * 20
+    people = [[5, 5] if i % 2 == 0 else [1, 1] for i in range(20)] + [None] * 20
+    columns = {"labels": truth, "label_space": ["sad", "angry"], "embedder": None, "n_bootstrap": 400, "human_ratings": people}
+    result = compute(said, ["r"] * 40, judge=lambda prompts: [reply(5 if 'Answer to grade: "sad' in p[1]["content"] else 4) for p in prompts], **columns)
+    assert (result["judge_label_auc"], result["human_spearman"], result["human_bias"], result["human_bias_n"]) == (1.0, pytest.approx(1.0), 1.5, 20)
+    assert result["correct_to_incorrect"]["5"] == {"correct": 20, "incorrect": 0, "ratio": None}
+    assert result["llm_judge"] == pytest.approx(90.0)
+    assert result["llm_judge_corrected"] == pytest.approx(60.0)  # (5 + 1) / 2 of 5
+    assert result["llm_judge_corrected_ci_low"] <= 60 <= result["llm_judge_corrected_ci_high"] < 90
+    assert (result["llm_judge_corrected_method"], result["llm_judge_corrected_n"]) == ("ppi", 20)
+
+
+def test_questions_about_one_clip_make_wider_intervals() -> None:
+    labels = ["sad", "angry"] * 50
+    said = ["sad" if i // 10 % 2 else labels[i] for i in range(100)]  # every other clip of ten is answered alike
+    alone = compute(said, ["r"] * 100, labels=labels, embedder=None)
+    together = compute(said, ["r"] * 100, labels=labels, embedder=None, cluster_ids=[i // 10 for i in range(100)])
+    assert together["accuracy"] == alone["accuracy"]
+    assert together["accuracy_ci_high"] - together["accuracy_ci_low"] > alone["accuracy_ci_high"] - alone["accuracy_ci_low"]
+    each = compute(said, ["r"] * 100, labels=labels, embedder=None, cluster_ids=[None] * 100)
+    assert each["accuracy_ci_low"] == alone["accuracy_ci_low"]
+
+
+def test_the_hashcode_is_of_all_that_shaped_the_numbers() -> None:
+    def judge(prompts: Any) -> list[str]:
+        return [reply(4)] * len(prompts)
+
+    base = four(judge=judge)["hashcode"]
+    assert four(judge=judge)["hashcode"] == base
+    others = [{"seed": 1}, {"n_bootstrap": 201}, {"threshold": 0.4}, {"rubric": "audiobench"}, {"questions": ["q"] * 4}, {"cluster_ids": list("aabb")}]
+    others += [{"human_ratings": [1, None, None, None]}, {"judge": lambda prompts: [reply(3)] * len(prompts)}, {"repeats": 2}, {"scale": (0, 10)}]
+    found = [four(**({"judge": judge} | other))["hashcode"] for other in others]
+    assert len({base, *found}) == len(others) + 1
+
+
+def test_everything_a_result_holds_is_json() -> None:
+    for result in (four(), four(judge=lambda prompts: [reply(4)] * 4, human_ratings=[[1, 2]] * 4), compute([], [])):
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"human_ratings": [1, 2]}, "human_ratings has 2 entries"),
+        ({"human_ratings": [9, 1, 1, 1]}, r"human_ratings\[0\] holds 9, outside the scale 0–5"),
+        ({"human_ratings": [[1, 2], [1], None, None]}, r"human_ratings\[1\] has 1 ratings, another item has 2"),
+        ({"human_ratings": ["good", 1, 1, 1]}, r"human_ratings\[0\] holds 'good'"),
+        ({"cluster_ids": ["a"]}, "cluster_ids has 1 entries"),
+        ({"types": ["DE"]}, "types has 1 entries"),
+        ({"rubric": "stars"}, "rubric 'stars' is not one of"),
+        ({"scale": (5, 0)}, "scale is"),
+        ({"repeats": 0}, "repeats is 0"),
+        ({"n_bootstrap": 0.5}, "n_bootstrap is 0.5"),
+        ({"judge": max, "judges": [max]}, "judge and judges are both given"),
+        ({"judges": max}, "judges is one judge"),
+    ],
+)
+def test_what_cannot_be_used_is_named(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(JudgeError, match=said):
+        four(**wrong)

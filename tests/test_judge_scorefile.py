@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from chat_server import ChatServer, Reply
 from rich.console import Console
+from typer.testing import CliRunner
 
-from cp_paraling_qa.errors import JudgeError
+from cp_paraling_qa.cli import app
+from cp_paraling_qa.errors import DatasetError, JudgeError
 from cp_paraling_qa.judge import read_predictions, render, score_file
+from cp_paraling_qa.judge.people import read_ratings
+from cp_paraling_qa.judge.scorefile import score_answers
+from cp_paraling_qa.report.clips import Clips
+from cp_paraling_qa.report.files import places
 
 
 def row(number: int, config: str, kind: str, prediction: str | None, label: str | None, **more: Any) -> dict[str, Any]:
@@ -171,3 +182,218 @@ def test_contrast_sets_count_as_a_whole_and_marks_are_slices(tmp_path):
         "not text_answerable": (2, 0.5),
         "conflict": (1, 1.0),
     }
+
+
+def judged(score: int) -> Any:
+    return lambda prompts: [json.dumps({"explanation": "because", "score": score}) for _ in prompts]
+
+
+def test_every_answer_has_a_row_that_says_how_it_was_judged(tmp_path: Path) -> None:
+    def first(prompts: list[Any]) -> list[str | None]:
+        return ['{"explanation": "one", "score": 4}', None]
+
+    def second(prompts: list[Any]) -> list[str | None]:
+        return ['{"explanation": "two", "score": 1}', "Rating: 5"]
+
+    rows = [row(1, "implicit", "DE", "She is sad.", "sad", gender="female"), row(2, "implicit", "DE", "I cannot tell", "angry", conflict=True)]
+    path = write(tmp_path / "p.jsonl", rows)
+    facts = {"c1": {"gender": "male", "duration": 2.5}, "c2": {"gender": "male", "duration": float("nan")}}
+    done = score_answers(read_predictions(path), judge=[first, second], embedder=None, facts=facts)
+    one, two = done.rows
+    assert (one["score"], one["scores"], one["unscored"], one["explanation"]) == (2.5, [4, 1], None, "one")
+    assert one["explanations"] == ["one", "two"]
+    assert (one["mapped"], one["stage"], one["label"]) == ("sad", "lexicon", "sad")
+    assert (one["gender"], one["duration"], one["emotion"], one["conflict"]) == ("female", 2.5, "sad", None)  # what a row says of itself comes first
+    assert (two["score"], two["scores"], two["explanation"]) == (None, [None, None], None)
+    assert two["unscored"] in ("no reply", "no JSON verdict")
+    assert (two["mapped"], two["stage"], two["reason"], two["conflict"]) == (None, "abstain", "refusal", True)
+    assert (two["gender"], two["duration"]) == ("male", None)
+    assert done.scores["judge"]["models"] == ["first", "second"] and done.scores["llm_judge"] == 50.0
+    assert done.scores["coverage"] == 0.5 and done.scores["panel"]["alpha_n"] == 1
+    json.dumps(done, allow_nan=False)
+
+
+def test_slices_hold_their_own_figures(tmp_path: Path) -> None:
+    rows = [row(n, "implicit", "DE", "sad" if n < 3 else "angry", "sad", gender="female" if n % 2 else "male", duration=n + 1) for n in range(6)]
+    slices = score_file(write(tmp_path / "p.jsonl", rows), embedder=None)["slices"]
+    # right: 0, 1, 2; female: 1, 3, 5 → one of three; male: 0, 2, 4 → two of three; the shortest third is 0, 1
+    assert {name: (part["n"], part["accuracy"]) for name, part in slices["gender"].items()} == {
+        "female": (3, pytest.approx(1 / 3)),
+        "male": (3, pytest.approx(2 / 3)),
+    }
+    assert [(name, part["n"], part["accuracy"]) for name, part in slices["duration"].items()] == [
+        ("up to 2.0 s", 2, 1.0),
+        ("over 2.0 to 4.0 s", 2, 0.5),
+        ("over 4.0 s", 2, 0.0),
+    ]
+    for part in slices["gender"].values():
+        assert part["accuracy_ci_low"] <= part["accuracy"] <= part["accuracy_ci_high"]
+    assert "lexical conflict" not in slices and "language" not in slices
+
+
+def test_a_column_of_identifiers_is_no_slice(tmp_path: Path) -> None:
+    rows = [row(n, "implicit", "DE", "sad", "sad", gender=f"g{n}") for n in range(41)]
+    assert "gender" not in score_file(write(tmp_path / "p.jsonl", rows), embedder=None)["slices"]
+
+
+PEOPLE = {
+    "wide.csv": "id,anna,ben,note\nq1,5,4,fine\nq2,0,,\nq9,3,3,\n",
+    "wide.tsv": "id\tanna\tben\nq1\t5\t4\nq2\t0\t\nq9\t3\t3\n",
+    "long.csv": "id,rater,rating\nq1,anna,5\nq1,ben,4\nq2,anna,0\nq2,ben,\nq9,anna,3\nq9,ben,3\n",
+    "map.jsonl": '{"id": "q1", "ratings": {"anna": 5, "ben": 4}}\n\n{"id": "q2", "ratings": {"anna": 0, "ben": null}}\n{"id": "q9", "ratings": {"anna": 3, "ben": 3}}\n',
+    "list.jsonl": '{"id": "q1", "ratings": [5, 4]}\n{"id": "q2", "ratings": [0, null]}\n{"id": "q9", "ratings": [3, 3]}\n',
+    "columns.jsonl": '{"id": "q1", "anna": 5, "ben": 4}\n{"id": "q2", "anna": 0}\n{"id": "q9", "anna": 3, "ben": 3}\n',
+}
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_ratings_are_joined_by_id_in_every_shape(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(PEOPLE[name], encoding="utf-8")
+    ratings = read_ratings(tmp_path / name)
+    rows = [row(n, "implicit", "DE", "sad", "sad") for n in (3, 1, 2)]
+    assert ratings.join(rows) == ([None, [5.0, 4.0], [0.0, None]], 2, ["q9"])
+    done = score_answers(read_predictions(write(tmp_path / "p.jsonl", rows)), judge=judged(3), ratings=ratings, embedder=None)
+    assert [item["human"] for item in done.rows] == [None, 4.5, 0.0]
+    told = done.scores["human_ratings"]
+    assert (len(told["raters"]), told["matched"], told["unmatched"], told["unmatched_ids"]) == (2, 2, 1, ["q9"])
+    # judge 3 and 3, people 4.5 and 0: bias (−1.5 + 3) / 2, distance (1.5 + 3) / 2
+    assert done.scores["human_bias"] == pytest.approx(0.75) and done.scores["human_mae"] == pytest.approx(2.25)
+    assert done.scores["human_bias_n"] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("r.csv", "id,anna\nq1,7\n", "line 2: rating of 'q1' by anna is 7, outside the scale 0–5"),
+        ("r.csv", "id,anna\nq1,5\nq2,good\n", "line 3: rating of 'q2' by anna is 'good'"),
+        ("r.csv", "id,anna\nq1,1\nq1,2\n", "line 3: anna rated 'q1' twice"),
+        ("r.csv", "id,anna\nq1,1,2\n", "line 2: more cells"),
+        ("r.csv", "name,anna\nq1,1\n", "line 2: no id"),
+        ("r.csv", "id,note\nq1,good\n", "holds no ratings"),
+        ("r.csv", "", "holds no ratings"),
+        ("r.jsonl", '{"id": "q1", "ratings": 3}\n', "line 1: ratings is a int"),
+        ("r.jsonl", '{"id": "q1", "ratings": [true]}\n', "line 1: rating of 'q1' by rater 1 is True"),
+        ("r.jsonl", '{"id": "q1", "ratings": [3]\n', "line 1: not JSON"),
+        ("r.jsonl", '{"id": "other", "ratings": [3]}\n', "none of the 1 rated ids is among the predictions, e.g. 'other'"),
+    ],
+)
+def test_bad_ratings_name_line_and_remedy(tmp_path: Path, name: str, content: str, message: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(JudgeError, match=re.escape(message)):
+        read_ratings(tmp_path / name).join([row(1, "implicit", "DE", "sad", "sad")])
+
+
+def test_a_rating_says_whose_answer_it_is_about(tmp_path: Path) -> None:
+    rows = [row(1, config, "DE", "sad", "sad") for config in ("baseline", "implicit")]
+    (tmp_path / "r.csv").write_text("id,anna\nq1,3\n")
+    with pytest.raises(JudgeError, match="'q1' is in the configs 'baseline', 'implicit': add a column config"):
+        read_ratings(tmp_path / "r.csv").join(rows)
+    (tmp_path / "r.csv").write_text("id,config,anna\nq1,implicit,3\n")
+    assert read_ratings(tmp_path / "r.csv").join(rows).ratings == [None, [3.0]]
+
+
+def test_a_table_scores_like_json_lines(tmp_path: Path) -> None:
+    rows = [
+        row(1, "implicit", "DE", 'She said "no", and\nis sad.', "sad", text_answerable=True),
+        row(2, "implicit", "DE", None, "angry", text_answerable=False),
+    ]
+    header = ["id", "clip_id", "config", "question", "prediction", "reference", "label", "type", "emotion", "text_answerable", "duration"]
+    with (tmp_path / "p.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, header, extrasaction="ignore")
+        table.writeheader()
+        table.writerows([item | {"text_answerable": str(item["text_answerable"]).lower(), "duration": "1.5"} for item in rows])
+    lines = write(tmp_path / "p.jsonl", [item | {"duration": 1.5} for item in rows])
+    as_table, as_lines = (score_answers(read_predictions(path), embedder=None) for path in (tmp_path / "p.csv", lines))
+    known = [{key: value for key, value in item.items() if key not in ("speaker_id", "corpus")} for item in as_lines.rows]
+    assert [{key: value for key, value in item.items() if key not in ("speaker_id", "corpus")} for item in as_table.rows] == known
+    assert as_table.scores["accuracy"] == 0.5 and as_table.rows[0]["text_answerable"] is True
+    (tmp_path / "bad.csv").write_text("id,prediction\na,sad\n")
+    with pytest.raises(JudgeError, match=r"bad\.csv, line 2: no reference"):
+        read_predictions(tmp_path / "bad.csv")
+
+
+def reply_to(request: dict[str, Any]) -> Reply:
+    """Five where answer and reference share a word, else one; the length of the prompt decides nothing."""
+    user = request["messages"][-1]["content"]
+    if "winner" in json.dumps(request.get("response_format", "")) or "Answer to grade" not in user:
+        return Reply('{"explanation": "x", "winner": "A"}')
+    fields = dict(line.split(": ", 1) for line in user.splitlines())
+    said, right = json.loads(fields["Answer to grade"]).lower(), json.loads(fields["Reference answer"]).lower().strip(".")
+    return Reply(json.dumps({"explanation": "as it says", "score": 5 if right in said else 1}))
+
+
+def run(*arguments: Any) -> Any:
+    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def test_the_command_writes_three_files_and_asks_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-of-the-test")
+    path = write(tmp_path / "p.jsonl", ROWS)
+    (tmp_path / "r.csv").write_text("id,config,anna\nq1,implicit,5\nq2,implicit,0\ngone,implicit,1\n")
+    options = ["--judge-model", "one", "--judge-model", "two", "--repeats", 2, "--human", tmp_path / "r.csv", "--probes", 3, "--resamples", 100]
+    with ChatServer() as server:
+        server.script = reply_to
+        first = run("score", path, "--judge-base-url", server.base_url, *options)
+        asked = len(server.bodies)
+        again = run("score", path, "--judge-base-url", server.base_url, *options, "--out", tmp_path / "again")
+        assert len(server.bodies) == asked  # the second run asks the judge nothing
+    # 7 answers × 2 judges × 2 repeats; the probes add 3 lengths of 3 answers (the fourth is as it was) and pairs in both orders
+    assert asked >= 28
+    assert {file.name for file in tmp_path.iterdir()} == {"p.jsonl", "r.csv", "scores.json", "judgements.jsonl", "report.html", "judge-cache.sqlite", "again"}
+    for name in ("scores.json", "judgements.jsonl", "report.html"):
+        assert (tmp_path / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
+        assert b"sk-secret" not in (tmp_path / name).read_bytes()
+    result = json.loads(first.stdout)
+    assert result == json.loads((tmp_path / "scores.json").read_text()) == json.loads(again.stdout)
+    assert result["judge"]["models"] == ["one", "two"] and result["judge"]["repeats"] == 2
+    assert result["judge_alpha"] == pytest.approx(1.0)
+    assert result["human_ratings"]["unmatched_ids"] == ["gone"]
+    assert result["probes"]["one"]["length_preference_slope"] == 0.0
+    assert result["probes"]["two"]["swap_consistency"] == 0.0  # it always says A
+    lines = [json.loads(line) for line in (tmp_path / "judgements.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == [item["id"] for item in ROWS]
+    # q1 "She is sad." against "sad." has the word; baseline's q1 "angry" has not
+    assert lines[0]["scores"] == [5, 5, 5, 5] and lines[6]["score"] == 1.0
+    assert "judge-cache.sqlite" in first.stderr and "gone" in first.stderr and "The judge:" in first.stderr
+
+
+def test_the_dataset_brings_gender_length_and_sound(tmp_path: Path, folder_corpus: Path) -> None:
+    rows = [json.loads(line) for line in (folder_corpus / "metadata.jsonl").read_text().splitlines()]
+    table = [{"clip_id": f"c{n}", "gender": item["gender"], "audio": (folder_corpus / item["file_name"]).read_bytes()} for n, item in enumerate(rows)]
+    sound = pa.array([{"bytes": item.pop("audio"), "path": None} for item in table], pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    (tmp_path / "data").mkdir()
+    pq.write_table(pa.Table.from_pylist(table).append_column("audio", sound), tmp_path / "data" / "test.parquet")
+    answers = [row(n, "implicit", "DE", "happy", item["emotion"]) for n, item in enumerate(rows)]
+    path = write(tmp_path / "p.jsonl", [*answers, row(99, "implicit", "DE", "happy", "happy")])
+    clips = Clips.load(str(tmp_path / "data"), read_predictions(path))
+    assert clips.missing == ["c99"]
+    assert clips.facts["c0"]["gender"] == rows[0]["gender"]
+    assert clips.facts["c0"]["duration"] == pytest.approx(0.8)  # the corpus's first clip
+    assert (clips.audio("c0") or b"").startswith(b"RIFF") and clips.audio("c99") is None
+    done = run("score", path, "--dataset", tmp_path / "data", "--resamples", 100)
+    result = json.loads(done.stdout)
+    assert {name: part["n"] for name, part in result["slices"]["gender"].items()} == {"female": 6, "male": 6}
+    assert sum(part["n"] for part in result["slices"]["duration"].values()) == 12
+    assert "1 clips are not in the dataset, e.g. c99" in done.stderr
+    with pytest.raises(DatasetError, match="has none of the 1 clips"):
+        Clips.load(str(tmp_path / "data"), [row(99, "implicit", "DE", "happy", "happy")])
+    with pytest.raises(DatasetError, match="cannot be loaded"):
+        Clips.load(str(tmp_path / "nothing"), answers)
+
+
+def test_names_of_the_files(tmp_path: Path) -> None:
+    assert [path.name for path in places(tmp_path / "p.jsonl", tmp_path / "a.json")] == ["a.json", "a-judgements.jsonl", "a-report.html"]
+    assert places(Path("x/p.jsonl"), None).report == Path("x/report.html")
+    with pytest.raises(JudgeError, match="is a file that scoring writes"):
+        places(tmp_path / "judgements.jsonl", None)
+
+
+def test_half_a_character_is_no_reason_to_fail(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "a\\ud800", "prediction": "sad \\udfff", "reference": "sad", "label": "sad", "gender": "\\ud83d"}\n')
+    done = run("score", path, "--resamples", 100)
+    assert json.loads(done.stdout)["accuracy"] == 1.0
+    assert json.loads((tmp_path / "judgements.jsonl").read_text())["prediction"] == "sad \ufffd"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import subprocess
 import sys
@@ -105,4 +107,37 @@ def test_the_card_has_the_canonical_headings_and_names_every_key() -> None:
     ):
         assert f"# {heading}\n" in card, heading
     assert card.startswith("---\ntitle: ")
-    assert all(f"`{key}`" in card for key in compute([], []))
+    said = ("_ci_low", "_ci_high", "_n")  # one sentence says it of all of them
+    keys = [key for key in compute([], []) if not (key.startswith(("judge_label_", "human_")) and key.endswith(said)) or key == "judge_label_n"]
+    assert all(f"`{key}`" in card for key in keys)
+    signature = inspect.signature(compute)
+    assert all(f"**{name}**" in card for name in signature.parameters)
+
+
+def test_the_metric_takes_what_compute_takes() -> None:
+    """So that a new keyword of the one is never forgotten in the other; and all are in its documentation."""
+    from cp_paraling_qa.judge import compute
+
+    tree = ast.parse((ROOT / "metrics/llm_judge/llm_judge.py").read_text(encoding="utf-8"))
+    found = next(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name == "_compute")
+    names = [argument.arg for argument in found.args.args][1:]
+    assert set(names) == set(inspect.signature(compute).parameters)
+    documentation = next(node.value.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "_KWARGS_DESCRIPTION")
+    assert all(f"\n    {name} (" in documentation for name in names)
+
+
+def test_it_is_installed_for_any_directory_and_taken_away_again(tmp_path: Path) -> None:
+    env = os.environ | {"HF_HOME": str(tmp_path / "hf"), "HF_EVALUATE_OFFLINE": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    env.pop("HF_MODULES_CACHE", None)
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240)
+
+    installed = run("-m", "cp_paraling_qa.cli", "install-metric")
+    assert installed.returncode == 0, installed.stderr
+    written = Path(installed.stdout.splitlines()[0].removeprefix("wrote "))
+    assert written.read_bytes() == (ROOT / "metrics/llm_judge/llm_judge.py").read_bytes()
+    loaded = run("-W", "ignore", "-c", "import evaluate; print(evaluate.load('llm_judge', 'binary').compute(predictions=['x'], references=['y'])['rubric'])")
+    assert loaded.stdout.strip() == "binary", loaded.stderr
+    assert "removed" in run("-m", "cp_paraling_qa.cli", "install-metric", "--remove").stdout
+    assert not written.exists()

@@ -1,127 +1,21 @@
-"""`compute`: predictions and references → one flat, JSON-able dict. The metric, the command line and the benchmark all call it."""
+"""`compute`: predictions and references → one flat, JSON-able dict. The metric and the command line both call it."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cp_paraling_qa.embed import Embedder, SentenceEmbedder
+from cp_paraling_qa import __version__
+from cp_paraling_qa.digests import digest
+from cp_paraling_qa.embed import Embedder
 from cp_paraling_qa.errors import JudgeError
-from cp_paraling_qa.judge.classification import classification_scores
-from cp_paraling_qa.judge.judging import Judge, judge_items
-from cp_paraling_qa.judge.label_map import ABSTAIN, LabelMatch, map_labels
-from cp_paraling_qa.judge.rubric import OPEN, RUBRICS, JudgeItem, Rubric
-from cp_paraling_qa.judge.verdict import Verdict
-from cp_paraling_qa.judge.vocabulary import same_meaning
-
-Texts = Sequence[str | None]
-
-
-def as_texts(name: str, values: Iterable[str | None] | None, n: int | None = None) -> list[str | None]:
-    """A column as a list of strings and None.
-
-    Raises:
-        JudgeError: one string in place of a list, another length than n, or an element that is no string; each names the argument.
-    """
-    if values is None:
-        return [None] * (n or 0)
-    if isinstance(values, str):
-        raise JudgeError(f"{name} is one string; give a list with one entry per item")
-    column = list(values)
-    if n is not None and len(column) != n:
-        raise JudgeError(f"{name} has {len(column)} entries, predictions has {n}: give one per item, None where there is none")
-    for i, value in enumerate(column):
-        if value is not None and not isinstance(value, str):
-            raise JudgeError(f"{name}[{i}] is a {type(value).__name__}; give a string or None")
-    return column
-
-
-def true_labels(labels: Texts, label_space: Sequence[str] | None) -> tuple[list[str | None], list[str]]:
-    """The true labels in the spelling of the label space, and that space.
-
-    Args:
-        labels: None for an item without a closed-form label.
-        label_space: None for the labels that occur; of those that mean the same, the first spelling.
-
-    Raises:
-        JudgeError: a label that no label of the space means, or two in the space that mean the same as it without being it.
-    """
-    given = label_space is not None
-    space: list[str] = list(label_space) if label_space is not None else []
-    known: dict[str, str] = {label.strip().lower(): label for label in space}
-    found: list[str | None] = []
-    for i, label in enumerate(labels):
-        if label is None or not label.strip():
-            found.append(None)
-            continue
-        key = label.strip().lower()
-        if key not in known:
-            meant = next((other for other in space if same_meaning(label, other)), None)
-            if meant is None and given:
-                raise JudgeError(f"labels[{i}] is {label!r}, which is not in label_space: {', '.join(space)}")
-            if meant is None:
-                space.append(label)
-                meant = label
-            known[key] = meant
-        found.append(known[key])
-    return found, space if given else sorted(space)
-
-
-def pick_embedder(embedder: Embedder | str | None) -> Embedder | None:
-    """The embedder that an argument names: "auto" is the bundled MiniLM, another string a sentence-transformers id or folder."""
-    if isinstance(embedder, str):
-        return _auto() if embedder == "auto" else SentenceEmbedder(embedder)
-    return embedder
-
-
-_AUTO: list[SentenceEmbedder] = []
-
-
-def _auto() -> SentenceEmbedder:
-    """One bundled model for the whole process: loading takes seconds."""
-    if not _AUTO:
-        _AUTO.append(SentenceEmbedder())
-    return _AUTO[0]
-
-
-def map_to_truth(
-    predictions: Texts, truth: Sequence[str | None], space: Sequence[str], *, embedder: Embedder | None, threshold: float, margin: float
-) -> list[LabelMatch | None]:
-    """`map_labels` over the items that have a true label; None for the others."""
-    rows = [i for i, label in enumerate(truth) if label is not None]
-    matches: list[LabelMatch | None] = [None] * len(truth)
-    if rows:
-        for i, match in zip(rows, map_labels([predictions[i] for i in rows], space, embedder=embedder, threshold=threshold, margin=margin), strict=True):
-            matches[i] = match
-    return matches
-
-
-def judge_scores(verdicts: Sequence[Verdict] | None, rubric: Rubric = OPEN) -> dict[str, Any]:
-    """The judge's keys of a result: llm_judge (0–100, the mean over scored items), n_scored, coverage, unscored_reasons; all None without a judge."""
-    if verdicts is None:
-        return {"llm_judge": None, "n_scored": None, "coverage": None, "unscored_reasons": None}
-    low, high = rubric.scale
-    scores = [verdict.score for verdict in verdicts if verdict.score is not None]
-    reasons = Counter(verdict.reason or "unscored" for verdict in verdicts if verdict.score is None)
-    return {
-        "llm_judge": 100.0 * (math.fsum(scores) / len(scores) - low) / (high - low) if scores else None,
-        "n_scored": len(scores),
-        "coverage": len(scores) / len(verdicts) if verdicts else None,
-        "unscored_reasons": dict(sorted(reasons.items())),
-    }
-
-
-def label_scores(truth: Sequence[str | None], matches: Sequence[LabelMatch | None]) -> dict[str, Any]:
-    """The label's keys of a result: `classification_scores`, and how many answers each stage decided and why the rest are open."""
-    found = [match for match in matches if match is not None]
-    scores: dict[str, Any] = dict(classification_scores(truth, [match.label if match else None for match in matches]))
-    if not found:
-        return scores | {"label_stages": None, "abstained_reasons": None}
-    stages = Counter(match.stage for match in found)
-    reasons = Counter(match.reason for match in found if match.stage == ABSTAIN)
-    return scores | {"label_stages": dict(sorted(stages.items())), "abstained_reasons": dict(sorted(reasons.items()))}
+from cp_paraling_qa.judge.columns import LabelSpace, Mapped, Texts, as_clusters, as_ratings, as_texts, map_answers, pick_embedder
+from cp_paraling_qa.judge.figures import Items, confusion, figures, slices
+from cp_paraling_qa.judge.judging import Judge, JudgeConfig
+from cp_paraling_qa.judge.panel import Panel, judge_panel
+from cp_paraling_qa.judge.rubric import RUBRICS, JudgeItem, Rubric
+from cp_paraling_qa.judge.trust import trust_figures
 
 
 def compute(
@@ -129,40 +23,59 @@ def compute(
     references: Texts,
     *,
     questions: Texts | None = None,
+    types: Texts | None = None,
     contexts: Texts | None = None,
     labels: Texts | None = None,
-    label_space: Sequence[str] | None = None,
+    label_space: LabelSpace | None = None,
+    human_ratings: Sequence[Any] | None = None,
+    cluster_ids: Sequence[Any] | None = None,
     judge: Judge | None = None,
+    judges: Sequence[Judge] | None = None,
+    repeats: int = 1,
+    scale: tuple[int, int] | None = None,
     rubric: str | Rubric = "open",
     embedder: Embedder | str | None = "auto",
     threshold: float = 0.35,
     margin: float = 0.05,
+    label_llm: Judge | None = None,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
     return_details: bool = False,
 ) -> dict[str, Any]:
-    """Score answers by an LLM judge and, where there is a true label, by classification.
+    """Score answers by an LLM judge and, where there is a true label, by classification; and say how far the judge can be trusted.
 
     Args:
         predictions: the answers; None is a missing one: unscored, and wrong where it has a label.
         references: what is right, in words.
         questions: what was asked, shown to the judge.
+        types: the type of each question (DE, DG, CE, …): a label space and a slice for each.
         contexts: what is known about each recording, shown to the judge.
         labels: the true label of each item; None leaves the item out of the label figures.
-        label_space: the labels to map answers to, returned in this spelling; None for the labels that occur.
+        label_space: the labels to map answers to, returned in this spelling; or question type → labels; None for the labels that occur for a type.
+        human_ratings: what people gave each item on the judge's scale: a number, a list with one rating per rater (None where one gave none), or None.
+        cluster_ids: what belongs together, such as the clip of each item: resampled together.
         judge: a callable from rendered prompts (one list of chat messages per item) to one reply per item, a `JudgeConfig`, or a dict of its fields; None for no judge.
+        judges: several of them, in place of `judge`; an item's score is the mean.
+        repeats: how often each judge is asked about an item.
+        scale: lowest and highest score in place of the rubric's own.
         rubric: a name in `RUBRICS`, or a `Rubric`.
         embedder: asked only about answers in which no label word stands: "auto" (the bundled MiniLM; where it is missing such answers stay unmapped, and
             `abstained_reasons` says so), another sentence-transformers id, a callable, or None.
         threshold: least cosine of a label found by embedding.
         margin: least lead over the second label.
+        label_llm: an LLM that is asked, by a contract of its own, about answers that words and embedding leave open; given as `judge` is.
+        n_bootstrap: resamples behind each interval.
+        seed: of the resamples.
         return_details: adds `details`, one dict per item.
 
     Returns:
-        llm_judge (0–100, mean of the scored items), n (items), n_scored, coverage (0–1), unscored_reasons; n_labelled, accuracy, balanced_accuracy, f1_weighted,
-        f1_macro, label_coverage (0–1), label_stages, abstained_reasons. All keys are always there, None where there is nothing to say: the judge's without
-        a judge, the labels' without labels, every mean of nothing. Empty input gives n = 0 and None.
+        The keys of `figures.figures` (each figure with _ci_low and _ci_high of its 95 % interval, n and coverage); confusion; by_type and by_label, the same for
+        each slice; judge_alpha between repeats and judges; the keys of `validity.label_validity` and `validity.human_validity`; llm_judge_corrected with
+        _ci_low, _ci_high, _method and _n; panel (`Panel.summary`), rubric, rubric_hash; hashcode. All keys are always there, None where there is nothing to say: the judge's without
+        a judge, the labels' without labels, people's without their ratings, every mean of nothing. Empty input gives n = 0 and None.
 
     Raises:
-        JudgeError: lengths differ, an element is no string, an unknown rubric or label; names the argument.
+        JudgeError: lengths differ, an element is no string, an unknown rubric or label, a rating outside the scale; names the argument.
         LLMError: the judge's endpoint cannot be used.
 
     Example:
@@ -172,36 +85,95 @@ def compute(
     """
     answers = as_texts("predictions", predictions)
     n = len(answers)
-    right, asked, known = (as_texts(name, column, n) for name, column in (("references", references), ("questions", questions), ("contexts", contexts)))
-    truth, space = true_labels(as_texts("labels", labels, n), label_space)
+    columns = {"references": references, "questions": questions, "contexts": contexts, "labels": labels, "types": types}
+    given = {name: as_texts(name, column, n) for name, column in columns.items()}
+    clusters = as_clusters(cluster_ids, n)
+    contract = rubric_of(rubric, scale)
+    people = as_ratings(human_ratings, n, contract.scale)
+    panel_of = _judges(judge, judges)
+    _check_counts(repeats=repeats, n_bootstrap=n_bootstrap)
+    options: dict[str, Any] = {"embedder": pick_embedder(embedder), "threshold": threshold, "margin": margin, "llm": label_llm}
+    mapped = map_answers(answers, given["labels"], given["types"], label_space, **options)
+    panel = None
+    if panel_of:
+        told = zip(answers, given["references"], given["questions"], given["contexts"], strict=True)
+        panel = judge_panel([JudgeItem(p, r, question=q, context=c) for p, r, q, c in told], panel_of, rubric=contract, repeats=repeats)
+    items = items_of(mapped, panel, scale=contract.scale, clusters=clusters, n_bootstrap=n_bootstrap, seed=seed)
+    result = {**figures(items), "confusion": confusion(items.truth, items.mapped)}
+    result |= {"by_type": slices(items, [kind or None for kind in given["types"]]), "by_label": slices(items, items.truth)}
+    result |= trust_figures(items, panel.ratings if panel else None, people)
+    shaped: dict[str, Any] = {"predictions": answers, **given, "human": people, "clusters": clusters, "spaces": mapped.spaces, "version": __version__}
+    shaped |= {"threshold": threshold, "margin": margin, "embedder": getattr(options["embedder"], "name", None) or repr(type(options["embedder"]))}
+    shaped |= {"label_llm": identity(label_llm) if label_llm is not None else None, "labels_found": items.mapped}
+    shaped |= {"n_bootstrap": n_bootstrap, "seed": seed, "judges": [identity(judge) for judge in panel_of], "verdicts": panel.ratings if panel else None}
+    result |= {"panel": panel.summary() if panel else None, "rubric": contract.name, "rubric_hash": contract.digest}
+    result |= {"hashcode": digest(shaped, contract.digest, repeats)}
+    if return_details:
+        result["details"] = details(mapped, panel)
+    return result
+
+
+def rubric_of(rubric: str | Rubric, scale: tuple[int, int] | None = None) -> Rubric:
+    """The contract that an argument names, on another scale where one is given.
+
+    Raises:
+        JudgeError: no such rubric, or a scale that is none.
+    """
     if isinstance(rubric, str):
         if rubric not in RUBRICS:
             raise JudgeError(f"rubric {rubric!r} is not one of {', '.join(sorted(RUBRICS))}")
         rubric = RUBRICS[rubric]
-    matches = map_to_truth(answers, truth, space, embedder=pick_embedder(embedder), threshold=threshold, margin=margin)
-    verdicts = None
-    if judge is not None:
-        items = [JudgeItem(p, r, question=q, context=c) for p, r, q, c in zip(answers, right, asked, known, strict=True)]
-        verdicts = judge_items(items, judge, rubric=rubric)
-    result = {"n": n, **judge_scores(verdicts, rubric), **label_scores(truth, matches)}
-    if return_details:
-        result["details"] = details(verdicts, matches)
-    return result
+    if scale is None or tuple(scale) == rubric.scale:
+        return rubric
+    if len(scale) != 2 or not all(isinstance(end, int) for end in scale) or scale[0] >= scale[1]:
+        raise JudgeError(f"scale is {scale!r}; give the lowest and the highest score, two integers such as (0, 5)")
+    return dataclasses.replace(rubric, scale=(scale[0], scale[1]))
 
 
-def details(verdicts: Sequence[Verdict] | None, matches: Sequence[LabelMatch | None]) -> list[dict[str, Any]]:
+def items_of(mapped: Mapped, panel: Panel | None, **options: Any) -> Items:
+    """Labels and scores of all items together."""
+    return Items(mapped.truth, mapped.matches, panel.scores if panel else None, panel.reasons if panel else (), **options)
+
+
+def identity(judge: Judge) -> Any:
+    """What of a judge shapes its verdicts: not where it is served (the embedded one has another port every time), how fast it is asked, nor where replies are kept."""
+    if callable(judge):
+        return getattr(judge, "__qualname__", type(judge).__qualname__)
+    config = JudgeConfig.of(judge)
+    return {name: getattr(config, name) for name in ("model", "temperature", "top_p", "max_tokens", "seed", "reply_format")}
+
+
+def details(mapped: Mapped, panel: Panel | None) -> list[dict[str, Any]]:
     """One dict per item: what the judge said and what the answer was mapped to."""
     rows = []
-    for i, match in enumerate(matches):
-        verdict = verdicts[i] if verdicts is not None else None
+    reasons = panel.reasons if panel else []
+    for i, match in enumerate(mapped.matches):
         rows.append(
             {
-                "score": verdict.score if verdict else None,
-                "unscored": verdict.reason if verdict else None,
-                "explanation": verdict.explanation if verdict else None,
+                "score": panel.scores[i] if panel else None,
+                "scores": [rater[i] for rater in panel.ratings] if panel else None,
+                "unscored": reasons[i] if panel else None,
+                "explanation": panel.verdicts[0][0][i].explanation if panel else None,
                 "label": match.label if match else None,
                 "label_stage": match.stage if match else None,
                 "label_reason": match.reason if match else None,
+                "label_score": match.score if match else None,
             }
         )
     return rows
+
+
+def _judges(judge: Judge | None, judges: Iterable[Judge] | None) -> list[Judge]:
+    if judge is not None and judges is not None:
+        raise JudgeError("judge and judges are both given; pass one judge, or a list of them as judges")
+    if judges is None:
+        return [] if judge is None else [judge]
+    if callable(judges) or isinstance(judges, str | Mapping | JudgeConfig):
+        raise JudgeError("judges is one judge; give a list of judges, or pass it as judge")
+    return list(judges)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise JudgeError(f"{name} is {count!r}; give a whole number from 1")

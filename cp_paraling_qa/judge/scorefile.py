@@ -1,29 +1,30 @@
-"""predictions.jsonl → scores per config and per question type: what `cpqa score` prints.
-
-One JSON object a line, as predict.py writes it: id, clip_id, config, question, prompt, prediction, reference, label, type, kind, speaker_id, corpus, emotion.
-"""
+"""predictions.jsonl → scores over all, per config, per question type and per slice, and one row per answer that says how it was judged: what `cpqa score` writes."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cp_paraling_qa.embed import Embedder
-from cp_paraling_qa.errors import JudgeError
-from cp_paraling_qa.judge.judging import Judge, JudgeConfig, judge_items
-from cp_paraling_qa.judge.label_map import LabelMatch
+from cp_paraling_qa.judge.columns import Mapped, as_clusters, map_answers, pick_embedder
+from cp_paraling_qa.judge.figures import Items, confusion, figures, slices
+from cp_paraling_qa.judge.judging import Judge, JudgeConfig, Progress
+from cp_paraling_qa.judge.people import Joined, Ratings
+from cp_paraling_qa.judge.predictions import Row, read_predictions
 from cp_paraling_qa.judge.rubric import OPEN, JudgeItem, Rubric
-from cp_paraling_qa.judge.score import judge_scores, label_scores, map_to_truth, pick_embedder, true_labels
-from cp_paraling_qa.judge.verdict import Verdict
+from cp_paraling_qa.judge.score import items_of, rubric_of
+from cp_paraling_qa.judge.score_table import FIGURES, LEAKING, render
+from cp_paraling_qa.judge.slicing import FACTS, columns, fact, in_order, seconds
+from cp_paraling_qa.judge.trust import trust_figures
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from cp_paraling_qa.judge.panel import Panel
 
-Row = dict[str, Any]
+__all__ = ["FIGURES", "LEAKING", "Scored", "contrast_scores", "read_predictions", "render", "score_answers", "score_file", "score_rows"]
 
-_TEXTS = ("config", "question", "prediction", "reference", "label", "type", "emotion", "contrast_set")
 _MARKS = {
     "text_answerable": ("text_answerable", True),
     "not text_answerable": ("text_answerable", False),
@@ -31,137 +32,167 @@ _MARKS = {
 }
 """Slices by what a dataset marks its rows with: name → column and value."""
 _ORDER = ("baseline", "explicit", "implicit", "combined")
-FIGURES = (
-    ("llm_judge", "judge 0–100", "coverage"),
-    ("accuracy", "accuracy", "label_coverage"),
-    ("balanced_accuracy", "UAR", "label_coverage"),
-    ("f1_weighted", "weighted F1", "label_coverage"),
-    ("f1_macro", "macro F1", "label_coverage"),
-)
-"""Key, heading, and the key of the coverage that is shown beside it."""
-LEAKING = ("explicit", "combined")
-BRACKETS = "In brackets: the share of answers that the judge scored, or that map to a label; an unmapped answer counts as wrong."
-LEAK = "\nDirect questions (DE, DG) of explicit and combined may have their answer in the prompt, in the metadata: there accuracy is reading, not listening."
+_SAID = ("id", "clip_id", "config", "type", "question", "prediction", "reference")
+_MARKED = ("text_answerable", "conflict", "contrast_set")
+
+Facts = Mapping[str, Mapping[str, Any]]
+"""Clip id → what a dataset knows of the clip: the columns of `slicing.FACTS`."""
 
 
-def read_predictions(path: str | Path) -> list[Row]:
-    """The rows of a predictions file.
+class Scored(NamedTuple):
+    """Scores, and the rows that they are made of.
+
+    Attributes:
+        scores: see `score_file`.
+        rows: one per answer: id, clip_id, config, type, question, prediction, reference, label; score (mean over judges and repeats, on the rubric's scale; None:
+            unscored), scores (one per judge and repeat), unscored (why there is no score), explanation (the first that there is), explanations (one per judge and
+            repeat, where there are several); mapped (the label that the answer maps to), stage, reason (what decided it); human (mean of the people's ratings);
+            emotion, gender, speaker_id, corpus, language, duration, text_answerable, conflict, contrast_set: None where not known.
+    """
+
+    scores: dict[str, Any]
+    rows: list[Row]
+
+
+def score_answers(
+    rows: Sequence[Row],
+    *,
+    judge: Judge | Sequence[Judge] | None = None,
+    repeats: int = 1,
+    rubric: str | Rubric = OPEN,
+    label_spaces: Mapping[str, Sequence[str]] | None = None,
+    embedder: Embedder | str | None = "auto",
+    threshold: float = 0.35,
+    margin: float = 0.05,
+    ratings: Ratings | None = None,
+    facts: Facts | None = None,
+    n_bootstrap: int = 2000,
+    seed: int = 0,
+    probes: int = 0,
+    progress: Progress | None = None,
+) -> Scored:
+    """Score rows that `read_predictions` returned: see `score_file`."""
+    rows, facts = list(rows), facts or {}
+    rubric = rubric_of(rubric)
+    judges = _judges(judge)
+    labels = map_answers(
+        [row["prediction"] for row in rows],
+        [row.get("label") for row in rows],
+        [row.get("type") for row in rows],
+        label_spaces,
+        embedder=pick_embedder(embedder),
+        threshold=threshold,
+        margin=margin,
+    )
+    panel = _judged(rows, judges, rubric, repeats, progress) if judges else None
+    joined = ratings.join(rows) if ratings is not None else None
+    people = joined.ratings if joined else None
+    clusters = as_clusters([row.get("clip_id") for row in rows], len(rows))
+    items = items_of(labels, panel, scale=rubric.scale, clusters=clusters, n_bootstrap=n_bootstrap, seed=seed)
+    scores = _all_scores(rows, items, panel, people, columns(rows, labels.truth, facts))
+    asked = [_judge_options(one) for one in judges]
+    scores |= {
+        "judge": _judge_name(judges, rubric, repeats),
+        "panel": panel.summary() if panel else None,
+        "probes": _probed(rows, judges, panel.judges, rubric, probes, n_bootstrap=n_bootstrap, seed=seed) if panel and probes else None,
+        "rubric": rubric.name if judges else None,
+        "rubric_hash": rubric.digest if judges else None,
+        "label_spaces": labels.spaces,
+        "human_ratings": _told(ratings, joined),
+        "n_bootstrap": n_bootstrap,
+        "seed": seed,
+        "hashcode": _digest(
+            [rows, asked, repeats, rubric.digest, labels.spaces, threshold, margin, people, n_bootstrap, seed, panel.ratings if panel else None]
+        ),
+    }
+    return Scored(scores, _judgements(rows, labels, panel, people, facts))
+
+
+def score_rows(rows: Sequence[Row], **options: Any) -> dict[str, Any]:
+    """The scores of `score_answers` alone."""
+    return score_answers(rows, **options).scores
+
+
+def score_file(path: str | Path, **options: Any) -> dict[str, Any]:
+    """Score a predictions file over all, per config, and per question type within.
+
+    Args:
+        path: predictions.jsonl.
+        options: judge (one, a sequence, or None for none), repeats, rubric (a name or a `Rubric`), label_spaces (question type → labels; by default those that
+            occur for the type), embedder, threshold, margin, n_bootstrap, seed: as in `compute`; ratings: of people, see `read_ratings`; facts: clip id → what the
+            dataset knows of it; probes: answers on which each judge is probed for favour of length and of place (6 requests each); progress: called with how many more
+            judgements are done.
 
     Returns:
-        At least one row. Blank lines are passed over.
+        JSON-able: file; over all rows the keys of `compute`; judge (model, models, repeats, rubric, rubric_hash; or None), panel and probes (per judge, see `probe`), label_spaces, human_ratings (raters, rated,
+        unmatched), by slice dimension and slice under `slices` the figures that the report shows; and configs: name → the keys of `compute`, the same per question
+        type under `types` and per mark of the dataset under `marks` (text_answerable, not text_answerable, conflict), and `contrast_sets`, see `contrast_scores`.
 
     Raises:
-        JudgeError: no such file, no rows; or, with its line number: not UTF-8, not a JSON object, no prediction or reference, a text that is none, an id twice in one config.
+        JudgeError: see `read_predictions` and `compute`.
+        LLMError: the judge's endpoint cannot be used.
     """
-    path = Path(path)
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise JudgeError(f"{path} cannot be read ({error.strerror}): give the predictions.jsonl that trainer/predict.py wrote") from error
-    rows: list[Row] = []
-    seen: dict[tuple[Any, Any], int] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        row = _parse(line, f"{path}, line {number}")
-        key = (row.get("config"), row["id"])
-        if key in seen:
-            raise JudgeError(
-                f"{path}, line {number}: id {row['id']!r} of config {row.get('config')!r} stands already on line {seen[key]}; score each run's file by itself"
-            )
-        seen[key] = number
-        rows.append(row)
-    if not rows:
-        raise JudgeError(f"{path} holds no predictions")
-    return rows
+    return {"file": str(path), **score_rows(read_predictions(path), **options)}
 
 
-def _parse(line: bytes, where: str) -> Row:
-    try:
-        row = json.loads(line.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise JudgeError(f"{where}: not UTF-8 (byte {error.start})") from error
-    except (ValueError, RecursionError) as error:
-        raise JudgeError(f"{where}: not JSON ({error}); the file may have been cut while it was written") from error
-    if not isinstance(row, dict):
-        raise JudgeError(f"{where}: a {type(row).__name__}, not a JSON object")
-    if missing := [key for key in ("prediction", "reference") if key not in row]:
-        raise JudgeError(f"{where}: no {' and no '.join(missing)}")
-    if isinstance(row.get("id"), bool | list | dict | float):
-        raise JudgeError(f"{where}: id is a {type(row['id']).__name__}, not a string")
-    row["id"] = where if row.get("id") is None else str(row["id"])  # files of other tools may have none
-    for key in _TEXTS:
-        if row.get(key) is not None and not isinstance(row[key], str):
-            raise JudgeError(f"{where}: {key} is a {type(row[key]).__name__}, not a string")
-    return row
+def _judges(judge: Judge | Sequence[Judge] | None) -> list[Judge]:
+    if judge is None:
+        return []
+    return list(judge) if isinstance(judge, list | tuple) else [judge]  # type: ignore[list-item]
+
+
+def _judged(rows: Sequence[Row], judges: Sequence[Judge], rubric: Rubric, repeats: int, progress: Progress | None) -> Panel:
+    from cp_paraling_qa.judge.panel import judge_panel
+
+    items = [JudgeItem(row["prediction"], row["reference"], question=row.get("question"), context=_known(row)) for row in rows]
+    return judge_panel(items, judges, rubric=rubric, repeats=repeats, progress=progress)
+
+
+def _probed(rows: Sequence[Row], judges: Sequence[Judge], names: Sequence[str], rubric: Rubric, n: int, **bootstrap: Any) -> dict[str, Any]:
+    from cp_paraling_qa.judge.probing import probe
+
+    return {name: probe(rows, judge, rubric, n, **bootstrap) for name, judge in zip(names, judges, strict=True)}
 
 
 def _known(row: Mapping[str, Any]) -> str | None:
     return f"The speaker's emotion is {row['emotion']}." if row.get("emotion") else None
 
 
-def _map_by_type(
-    rows: Sequence[Row], label_spaces: Mapping[str, Sequence[str]] | None, embedder: Embedder | None, threshold: float, margin: float
-) -> tuple[list[str | None], list[LabelMatch | None], dict[str, list[str]]]:
-    """Truth and matches per row. Each question type has a label space of its own: an emotion question is never answered by a gender."""
-    truth: list[str | None] = [None] * len(rows)
-    matches: list[LabelMatch | None] = [None] * len(rows)
-    spaces: dict[str, list[str]] = {}
-    for kind in sorted({row.get("type") or "" for row in rows}):
-        at = [i for i, row in enumerate(rows) if (row.get("type") or "") == kind]
-        labels, space = true_labels([rows[i].get("label") for i in at], (label_spaces or {}).get(kind))
-        if not any(labels):
-            continue
-        spaces[kind] = space
-        found = map_to_truth([rows[i]["prediction"] for i in at], labels, space, embedder=embedder, threshold=threshold, margin=margin)
-        for i, label, match in zip(at, labels, found, strict=True):
-            truth[i], matches[i] = label, match
-    return truth, matches, spaces
-
-
-def score_rows(
-    rows: Sequence[Row],
-    *,
-    judge: Judge | None = None,
-    rubric: Rubric = OPEN,
-    label_spaces: Mapping[str, Sequence[str]] | None = None,
-    embedder: Embedder | str | None = "auto",
-    threshold: float = 0.35,
-    margin: float = 0.05,
+def _all_scores(
+    rows: Sequence[Row], items: Items, panel: Panel | None, people: Sequence[list[float | None] | None] | None, dimensions: Mapping[str, Sequence[str | None]]
 ) -> dict[str, Any]:
-    """Score rows that `read_predictions` returned: see `score_file`."""
-    rows = list(rows)
-    truth, matches, spaces = _map_by_type(rows, label_spaces, pick_embedder(embedder), threshold, margin)
-    verdicts: list[Verdict] | None = None
-    if judge is not None:
-        items = [JudgeItem(row["prediction"], row["reference"], question=row.get("question"), context=_known(row)) for row in rows]
-        verdicts = judge_items(items, judge, rubric=rubric)
-
     def part(at: Sequence[int]) -> dict[str, Any]:
-        scored = judge_scores([verdicts[i] for i in at], rubric) if verdicts is not None else judge_scores(None)
-        return {"n": len(at), **scored, **label_scores([truth[i] for i in at], [matches[i] for i in at])}
+        mine = items.at(at)
+        return figures(mine) | {"confusion": confusion(mine.truth, mine.mapped)}
 
-    def slices(at: Sequence[int], key: str) -> dict[str, list[int]]:
+    def whole(at: Sequence[int]) -> dict[str, Any]:
+        mine = items.at(at)
+        by_type = slices(mine, [rows[i].get("type") or None for i in at])
+        by_label = slices(mine, mine.truth)
+        said = None if people is None else [people[i] for i in at]
+        given = [[column[i] for i in at] for column in panel.ratings] if panel else None
+        return part(at) | {"by_type": by_type, "by_label": by_label} | trust_figures(mine, given, said)
+
+    def groups(at: Sequence[int], key: str) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
         for i in at:
             found.setdefault(rows[i].get(key) or "", []).append(i)
         return found
 
-    def marks(at: Sequence[int]) -> dict[str, Any]:
-        found = {name: [i for i in at if rows[i].get(column) is value] for name, (column, value) in _MARKS.items()}
-        return {name: part(mine) for name, mine in found.items() if mine}
+    def of_config(at: Sequence[int], whole: Mapping[str, Any]) -> dict[str, Any]:
+        marks = {name: [i for i in at if rows[i].get(column) is value] for name, (column, value) in _MARKS.items()}
+        sets = contrast_scores((rows[i].get("contrast_set"), items.truth[i], items.mapped[i]) for i in at)
+        types = {kind: part(mine) for kind, mine in sorted(groups(at, "type").items())}
+        return {**whole, "types": types, "marks": {name: part(mine) for name, mine in marks.items() if mine}, "contrast_sets": sets}
 
-    def whole(at: Sequence[int]) -> dict[str, Any]:
-        return contrast_scores([(rows[i].get("contrast_set"), truth[i], found.label if (found := matches[i]) else None) for i in at])
-
-    groups = slices(range(len(rows)), "config")
-    names = sorted(groups, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
-    configs = {
-        name: part(at := groups[name])
-        | {"types": {kind: part(mine) for kind, mine in sorted(slices(at, "type").items())}, "marks": marks(at), "contrast_sets": whole(at)}
-        for name in names
+    configs = groups(range(len(rows)), "config")
+    names = sorted(configs, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name))
+    everything = whole(range(len(rows)))
+    return {
+        **everything,
+        "configs": {name: of_config(configs[name], everything if len(names) == 1 else whole(configs[name])) for name in names},
+        "slices": {name: in_order(name, slices(items, column)) for name, column in dimensions.items()},
     }
-    return {"n": len(rows), "judge": _judge_name(judge, rubric), "label_spaces": spaces, "configs": configs}
 
 
 def contrast_scores(rows: Iterable[tuple[str | None, str | None, str | None]]) -> dict[str, Any]:
@@ -187,74 +218,56 @@ def contrast_scores(rows: Iterable[tuple[str | None, str | None, str | None]]) -
     return {"n": len(whole), "right": sum(whole), "accuracy": sum(whole) / len(whole) if whole else None}
 
 
-def _judge_name(judge: Judge | None, rubric: Rubric) -> dict[str, Any] | None:
-    if judge is None:
+def _judge_name(judges: Sequence[Judge], rubric: Rubric, repeats: int) -> dict[str, Any] | None:
+    if not judges:
         return None
+    from cp_paraling_qa.judge.panel import judge_names
+
+    models = list(judge_names(judges))
+    told = {"model": " + ".join(models), "models": models, "repeats": repeats, "rubric": rubric.name, "rubric_hash": rubric.digest, "scale": list(rubric.scale)}
+    return told | {"temperatures": [None if callable(judge) else JudgeConfig.of(judge).temperature for judge in judges]}
+
+
+def _judge_options(judge: Judge) -> Any:
+    """What of a judge shapes its scores; neither where it is reached nor how fast."""
     if callable(judge):
-        model = getattr(judge, "__name__", type(judge).__name__)
-    else:
-        config = JudgeConfig.of(judge)
-        model = config.label or config.model
-    return {"model": model, "rubric": rubric.name, "rubric_hash": rubric.digest}
+        return getattr(judge, "__name__", type(judge).__name__)
+    config = JudgeConfig.of(judge)
+    return [config.label or config.model, config.temperature, config.max_tokens, config.seed]
 
 
-def score_file(path: str | Path, **options: Any) -> dict[str, Any]:
-    """Score a predictions file per config, and per question type within.
-
-    Args:
-        path: predictions.jsonl.
-        options: judge (None for none), rubric, label_spaces (question type → labels; by default those that occur for the type), embedder, threshold, margin:
-            as in `compute`.
-
-    Returns:
-        JSON-able: n, judge (model, rubric, rubric_hash, or None), label_spaces, and configs: name → the keys of `compute`, the same per question type under `types` and
-        per mark of the dataset under `marks` (text_answerable, not text_answerable, conflict), and `contrast_sets`, see `contrast_scores`.
-
-    Raises:
-        JudgeError: see `read_predictions` and `compute`.
-        LLMError: the judge's endpoint cannot be used.
-    """
-    return {"file": str(path), **score_rows(read_predictions(path), **options)}
+def _digest(value: Any) -> str:
+    """16 hex digits of all that shaped the figures."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _cell(scores: Mapping[str, Any], key: str, coverage: str) -> str:
-    value, covered = scores[key], scores[coverage]
-    if value is None:
-        return "–"
-    shown = f"{value:.1f}" if key == "llm_judge" else f"{value:.3f}"
-    return f"{shown} ({covered:.0%})"
+def _told(ratings: Ratings | None, joined: Joined | None) -> dict[str, Any] | None:
+    """Who rated, how many of the ids were found, and which were not."""
+    if ratings is None or joined is None:
+        return None
+    return {"raters": ratings.raters, "matched": joined.matched, "unmatched": len(joined.unmatched), "unmatched_ids": joined.unmatched[:20]}
 
 
-def render(results: Mapping[str, Any] | Iterable[tuple[str, Mapping[str, Any]]], *, title: str = "Scores", caption: str | None = None) -> Table:
-    """A table of one result, or of several named ones ("before", "after"), with the coverage in brackets beside every figure.
-
-    Args:
-        results: what `score_file` returned, or pairs of a name and such a result.
-        title: above the table.
-        caption: below it; by default what the brackets mean, and that direct questions leak their answer where metadata are shown.
-    """
-    from rich.table import Table
-
-    named = [("", results)] if isinstance(results, Mapping) else list(results)
-    leaks = any(config in LEAKING and {"DE", "DG"} & set(scores["types"]) for _, result in named for config, scores in result["configs"].items())
-    table = Table(title=title, caption=caption or (BRACKETS + (LEAK if leaks else "")))
-    if any(name for name, _ in named):
-        table.add_column("run")
-    table.add_column("config")
-    table.add_column("type")
-    table.add_column("n", justify="right")
-    for _, heading, _ in FIGURES:
-        table.add_column(heading, justify="right")
-    for name, result in named:
-        for config, scores in result["configs"].items():
-            kinds = scores["types"]
-            slices = [("all", scores), *kinds.items()] if len(kinds) > 1 else [(next(iter(kinds), "all") or "all", scores)]
-            slices += scores.get("marks", {}).items()
-            for kind, part in slices:
-                first = kind == slices[0][0]
-                row = [config if first else "", kind or "–", str(part["n"]), *(_cell(part, key, coverage) for key, _, coverage in FIGURES)]
-                table.add_row(*([name if first else ""] if any(other for other, _ in named) else []), *row, style=None if first else "dim")
-            if (sets := scores.get("contrast_sets", {})).get("n"):
-                cells = ["" if key != "accuracy" else f"{sets['accuracy']:.3f} whole" for key, _, _ in FIGURES]
-                table.add_row(*([""] if any(other for other, _ in named) else []), "", "contrast sets", str(sets["n"]), *cells, style="dim")
-    return table
+def _judgements(rows: Sequence[Row], labels: Mapped, panel: Panel | None, people: Sequence[list[float | None] | None] | None, facts: Facts) -> list[Row]:
+    """See `Scored`."""
+    reasons = panel.reasons if panel else [None] * len(rows)
+    found = []
+    for i, row in enumerate(rows):
+        match = labels.matches[i]
+        given = [value for value in (people[i] or () if people else ()) if value is not None]
+        words = [verdicts[i].explanation for told in panel.verdicts for verdicts in told] if panel else []
+        judged = {
+            "label": labels.truth[i],
+            "score": panel.scores[i] if panel else None,
+            "scores": [column[i] for column in panel.ratings] if panel else [],
+            "unscored": reasons[i],
+            "explanation": next((text for text in words if text), None),
+            "explanations": words if len(words) > 1 else [],
+            "mapped": match.label if match else None,
+            "stage": match.stage if match else None,
+            "reason": match.reason if match else None,
+            "human": sum(given) / len(given) if given else None,
+        }
+        known = {name: fact(row, facts, name) for name in FACTS} | {"duration": seconds(fact(row, facts, "duration"))}
+        found.append({name: row.get(name) for name in _SAID} | judged | known | {name: row.get(name) for name in _MARKED})
+    return found

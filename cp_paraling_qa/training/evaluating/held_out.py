@@ -152,7 +152,7 @@ def label_spaces(*datasets: Any) -> dict[str, list[str]]:
     Args:
         datasets: rows with or without columns type and label; a stream counts for nothing.
     """
-    from cp_paraling_qa.judge.score import true_labels
+    from cp_paraling_qa.judge.columns import true_labels
 
     found: dict[str, set[str]] = {}
     for rows in datasets:

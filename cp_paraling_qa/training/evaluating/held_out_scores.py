@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cp_paraling_qa.judge.classification import classification_scores
+from cp_paraling_qa.judge.columns import map_answers, pick_embedder
 from cp_paraling_qa.judge.judging import Judge
-from cp_paraling_qa.judge.score import compute, true_labels
+from cp_paraling_qa.judge.score import compute
 
 JUDGE_SECONDS = 600.0
 """An evaluation waits so long for its judge. The other processes wait with it, and give up after 30 minutes."""
@@ -81,17 +82,9 @@ def score_answers(
 
 def _mapped(rows: Sequence[Mapping[str, Any]], answers: Sequence[str], spaces: Mapping[str, Sequence[str]]) -> tuple[list[str | None], list[str | None]]:
     """True labels and those that the answers map to. Every question type has a label space of its own: an emotion question is never answered by a gender."""
-    truth: list[str | None] = [None] * len(rows)
-    labels: list[str | None] = [None] * len(rows)
-    for kind, space in spaces.items():
-        at = [n for n, row in enumerate(rows) if (row.get("type") or "") == kind and row.get("label")]
-        if not at:
-            continue
-        given = [str(rows[n]["label"]).strip() for n in at]
-        found = compute([answers[n] for n in at], [rows[n]["answer"] for n in at], labels=given, label_space=list(space), return_details=True)
-        for n, true, details in zip(at, true_labels(given, list(space))[0], found["details"], strict=True):
-            truth[n], labels[n] = true, details["label"]
-    return truth, labels
+    labels = [str(row["label"]).strip() if row.get("label") and (row.get("type") or "") in spaces else None for row in rows]
+    found = map_answers(answers, labels, [row.get("type") or None for row in rows], spaces, embedder=pick_embedder("auto"))
+    return found.truth, [match.label if match else None for match in found.matches]
 
 
 def _listens(clips: Sequence[str], truth: Sequence[str | None], labels: Sequence[str | None], swapped: Sequence[str | None]) -> dict[str, float | None]:
