@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,11 @@ Row = dict[str, Any]
 TABLES = (".csv", ".tsv")
 _MARKS = ("text_answerable", "conflict")
 _TEXTS = ("config", "question", "prediction", "reference", "label", "type", "emotion", "contrast_set", "clip_id")
+
+
+def known_of(row: Mapping[str, Any]) -> str | None:
+    """What a judge is told of a row's recording beside the reference; the same wherever one judges, so that kept verdicts are found again."""
+    return f"The speaker's emotion is {row['emotion']}." if row.get("emotion") else None
 
 
 def read_lines(path: Path, remedy: str) -> list[bytes]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cp_paraling_qa.digests import digest
 from cp_paraling_qa.embed import Embedder
 from cp_paraling_qa.judge.columns import Mapped, as_clusters, map_answers, pick_embedder
 from cp_paraling_qa.judge.figures import Items, confusion, figures, slices
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig, Progress
 from cp_paraling_qa.judge.people import Joined, Ratings
-from cp_paraling_qa.judge.predictions import Row, read_predictions
+from cp_paraling_qa.judge.predictions import Row, known_of, read_predictions
 from cp_paraling_qa.judge.rubric import OPEN, JudgeItem, Rubric
-from cp_paraling_qa.judge.score import items_of, rubric_of
+from cp_paraling_qa.judge.score import identity, items_of, rubric_of
 from cp_paraling_qa.judge.score_table import FIGURES, LEAKING, render
 from cp_paraling_qa.judge.slicing import FACTS, columns, fact, in_order, seconds
 from cp_paraling_qa.judge.trust import trust_figures
@@ -90,7 +89,7 @@ def score_answers(
     clusters = as_clusters([row.get("clip_id") for row in rows], len(rows))
     items = items_of(labels, panel, scale=rubric.scale, clusters=clusters, n_bootstrap=n_bootstrap, seed=seed)
     scores = _all_scores(rows, items, panel, people, columns(rows, labels.truth, facts))
-    asked = [_judge_options(one) for one in judges]
+    asked = [identity(one) for one in judges]
     scores |= {
         "judge": _judge_name(judges, rubric, repeats),
         "panel": panel.summary() if panel else None,
@@ -101,9 +100,7 @@ def score_answers(
         "human_ratings": _told(ratings, joined),
         "n_bootstrap": n_bootstrap,
         "seed": seed,
-        "hashcode": _digest(
-            [rows, asked, repeats, rubric.digest, labels.spaces, threshold, margin, people, n_bootstrap, seed, panel.ratings if panel else None]
-        ),
+        "hashcode": digest(rows, asked, repeats, rubric.digest, labels.spaces, threshold, margin, people, n_bootstrap, seed, panel.ratings if panel else None),
     }
     return Scored(scores, _judgements(rows, labels, panel, people, facts))
 
@@ -144,7 +141,7 @@ def _judges(judge: Judge | Sequence[Judge] | None) -> list[Judge]:
 def _judged(rows: Sequence[Row], judges: Sequence[Judge], rubric: Rubric, repeats: int, progress: Progress | None) -> Panel:
     from cp_paraling_qa.judge.panel import judge_panel
 
-    items = [JudgeItem(row["prediction"], row["reference"], question=row.get("question"), context=_known(row)) for row in rows]
+    items = [JudgeItem(row["prediction"], row["reference"], question=row.get("question"), context=known_of(row)) for row in rows]
     return judge_panel(items, judges, rubric=rubric, repeats=repeats, progress=progress)
 
 
@@ -152,10 +149,6 @@ def _probed(rows: Sequence[Row], judges: Sequence[Judge], names: Sequence[str], 
     from cp_paraling_qa.judge.probing import probe
 
     return {name: probe(rows, judge, rubric, n, **bootstrap) for name, judge in zip(names, judges, strict=True)}
-
-
-def _known(row: Mapping[str, Any]) -> str | None:
-    return f"The speaker's emotion is {row['emotion']}." if row.get("emotion") else None
 
 
 def _all_scores(
@@ -226,19 +219,6 @@ def _judge_name(judges: Sequence[Judge], rubric: Rubric, repeats: int) -> dict[s
     models = list(judge_names(judges))
     told = {"model": " + ".join(models), "models": models, "repeats": repeats, "rubric": rubric.name, "rubric_hash": rubric.digest, "scale": list(rubric.scale)}
     return told | {"temperatures": [None if callable(judge) else JudgeConfig.of(judge).temperature for judge in judges]}
-
-
-def _judge_options(judge: Judge) -> Any:
-    """What of a judge shapes its scores; neither where it is reached nor how fast."""
-    if callable(judge):
-        return getattr(judge, "__name__", type(judge).__name__)
-    config = JudgeConfig.of(judge)
-    return [config.label or config.model, config.temperature, config.max_tokens, config.seed]
-
-
-def _digest(value: Any) -> str:
-    """16 hex digits of all that shaped the figures."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _told(ratings: Ratings | None, joined: Joined | None) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from cp_paraling_qa.judge.columns import map_answers, pick_embedder
 from cp_paraling_qa.judge.comparison.paired_tests import benjamini_hochberg, bootstrap_p, mcnemar, minimum_detectable_effect, signed_rank, standard_error
 from cp_paraling_qa.judge.comparison.pairing import Pairing, pair_rows
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig, Progress, judge_items
-from cp_paraling_qa.judge.predictions import Row, read_predictions
+from cp_paraling_qa.judge.predictions import Row, known_of, read_predictions
 from cp_paraling_qa.judge.rubric import RUBRICS, JudgeItem, Rubric
 from cp_paraling_qa.judge.statistics.intervals import CLASS_FIGURES, check_sampling, class_codes, class_figures, mean_replicates
 from cp_paraling_qa.judge.statistics.rating_arrays import Floats, Ints, as_number, cluster_codes
@@ -190,7 +190,7 @@ def _scores(a: Sequence[Row], b: Sequence[Row], judge: Judge | None, rubric: Rub
     """Scores of both sides on 0–100, and who gave them: a model's name, "as given", or None for nobody."""
     low, high = rubric.scale
     if judge is not None:
-        items = [JudgeItem(row.get("prediction"), row.get("reference"), question=row.get("question"), context=_known(row)) for row in (*a, *b)]
+        items = [JudgeItem(row.get("prediction"), row.get("reference"), question=row.get("question"), context=known_of(row)) for row in (*a, *b)]
         verdicts = judge_items(items, judge, rubric=rubric, progress=progress)
         found = np.array([math.nan if verdict.score is None else verdict.score for verdict in verdicts], dtype=np.float64)
         name = getattr(judge, "__name__", type(judge).__name__) if callable(judge) else JudgeConfig.of(judge).label or JudgeConfig.of(judge).model
@@ -200,10 +200,6 @@ def _scores(a: Sequence[Row], b: Sequence[Row], judge: Judge | None, rubric: Rub
         found = np.array([_given_score(row, rubric) for row in (*a, *b)], dtype=np.float64)
         name = "as given" if not np.isnan(found).all() else None
     return 100 * (found.reshape(2, len(a)).T - low) / (high - low), name
-
-
-def _known(row: Row) -> str | None:
-    return f"The speaker's emotion is {row['emotion']}." if row.get("emotion") else None
 
 
 def _given_score(row: Row, rubric: Rubric) -> float:

@@ -16,6 +16,7 @@ from typing import Any
 from cp_paraling_qa.judge.classification import classification_scores
 from cp_paraling_qa.judge.columns import map_answers, pick_embedder
 from cp_paraling_qa.judge.judging import Judge
+from cp_paraling_qa.judge.predictions import known_of
 from cp_paraling_qa.judge.score import compute
 
 JUDGE_SECONDS = 600.0
@@ -119,7 +120,7 @@ def _by_type(rows: Sequence[Mapping[str, Any]], truth: Sequence[str | None], lab
 
 def _judged(rows: Sequence[Mapping[str, Any]], answers: Sequence[str], judge: Judge, seconds: float) -> tuple[dict[str, float | None], dict[str, int]]:
     """The judge's figures, and why it gave no score. It works in a thread of its own, so that one that hangs does not take the run with it."""
-    known = [f"The speaker's emotion is {row['emotion']}." if row.get("emotion") else None for row in rows]
+    known = [known_of(row) for row in rows]
     result: dict[str, Any] = {}
 
     def ask() -> None:
