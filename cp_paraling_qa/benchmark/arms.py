@@ -74,10 +74,12 @@ def score_arm(name: str, predictions: Sequence[Row], label_space: Sequence[str],
     contextual = sorted((row for row in predictions if is_contextual(row)), key=lambda row: row["id"])[:judged]
     return ArmScore(
         name,
-        direct=compute(
-            [row["prediction"] for row in direct], [row["reference"] for row in direct], labels=[row["label"] for row in direct], label_space=list(label_space)
-        ),
-        contextual=compute(
-            [row["prediction"] for row in contextual], [row["reference"] for row in contextual], questions=[row["question"] for row in contextual], judge=judge
-        ),
+        direct=compute(**_asked(direct), labels=[row["label"] for row in direct], label_space=list(label_space)),
+        contextual=compute(**_asked(contextual), questions=[row["question"] for row in contextual], judge=judge),
     )
+
+
+def _asked(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows about one clip go together."""
+    names = {"predictions": "prediction", "references": "reference", "cluster_ids": "clip_id"}
+    return {name: [row.get(column) for row in rows] for name, column in names.items()}

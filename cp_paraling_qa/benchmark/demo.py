@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,7 @@ def _score(
 
 
 def arms_table(scores: Sequence[ArmScore], untrained: dict[str, ArmScore]) -> Table:
-    """The arms side by side, before and after training, each number with its coverage."""
+    """The arms side by side, before and after training, each number with its coverage and below it its 95 % interval."""
     table = Table(title="direct emotion questions by label, contextual questions by judge", title_justify="left")
     table.add_column("arm")
     table.add_column("training")
@@ -182,13 +182,19 @@ def arms_table(scores: Sequence[ArmScore], untrained: dict[str, ArmScore]) -> Ta
             table.add_row(
                 arm.name + ("*" if arm.leaks else "") if moment == "before" else "",
                 moment,
-                _shown(contextual["llm_judge"], 1),
+                _with_interval(contextual, "llm_judge", 0),
                 f"{contextual['n_scored']}/{contextual['n']}",
-                *(_shown(direct[key]) for key in ("accuracy", "f1_weighted", "f1_macro", "label_coverage")),
+                *(_with_interval(direct, key, 2) for key in ("accuracy", "f1_weighted", "f1_macro")),
+                _shown(direct["label_coverage"]),
                 _shown(side.shuffled),
                 end_section=moment == "after",
             )
     return table
+
+
+def _with_interval(scores: Mapping[str, Any], key: str, digits: int) -> str:
+    ends = [scores[f"{key}_ci_{end}"] for end in ("low", "high")]
+    return _shown(scores[key], digits) + ("" if None in ends else "\n" + "–".join(_shown(end, digits) for end in ends))
 
 
 def _shown(value: float | None, digits: int = 2) -> str:
