@@ -72,6 +72,8 @@ def score(
         judges = _judges(stack, judge_base_url, judge_model, embedded_judge, cache, judge_temperature)
         if judges:
             screen.say(f"replies are kept in {cache}: a second run asks only for what is missing there")
+        elif repeats > 1 or probes or judge_temperature:
+            screen.say("no judge was named, so --repeats, --probes and --judge-temperature change nothing: give --judge-base-url and --judge-model")
         tick = stack.enter_context(screen.bar("judging", len(rows) * len(judges) * repeats)) if judges else None
         scored = score_answers(
             rows,

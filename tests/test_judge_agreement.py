@@ -124,7 +124,7 @@ def test_cohens_own_example() -> None:
     assert cohen_kappa(a, b, weights="linear") == same(1 - 0.4 / 0.76)
 
 
-@pytest.mark.parametrize(("weights", "theirs"), [(None, None), ("nominal", None), ("linear", "linear"), ("interval", "linear"), ("quadratic", "quadratic")])
+@pytest.mark.parametrize(("weights", "theirs"), [(None, None), ("nominal", None), ("linear", "linear"), ("interval", "quadratic"), ("quadratic", "quadratic")])
 @pytest.mark.parametrize("categories", [None, list(range(6))])
 def test_kappa_equals_scikit_learn(weights: str | None, theirs: str | None, categories: list[int] | None) -> None:
     rng = random.Random(f"{weights}{categories}")
@@ -324,3 +324,15 @@ def test_bad_arguments_are_named(message: str, statistic: Callable[[], float]) -
 def test_no_resolution_is_lost_far_from_zero() -> None:
     near, far = [1, 2, 3, 3, 5, 1], [1e9 + value for value in (1, 2, 3, 3, 5, 1)]
     assert krippendorff_alpha([far, far[::-1]], "interval") == same(krippendorff_alpha([near, near[::-1]], "interval"))
+
+
+def test_what_is_missing_is_no_category() -> None:
+    # counted as one, it would add to the chance that two raters agree by
+    pair, points = [[0, 1, 1], [0, 1, 2]], [0, 1, 2]
+    for absent in (None, math.nan):
+        assert gwet_ac2(pair, weights="nominal", categories=[*points, absent]) == same(gwet_ac2(pair, weights="nominal", categories=points))
+        assert cohen_kappa(*pair, weights="quadratic", categories=[*points, absent]) == same(cohen_kappa(*pair, weights="quadratic", categories=points))
+
+
+def test_interval_weights_are_squared_distances_as_those_of_alpha_are() -> None:
+    assert gwet_ac2([[0, 1, 5], [0, 3, 4]], weights="interval") == gwet_ac2([[0, 1, 5], [0, 3, 4]], weights="quadratic")

@@ -351,6 +351,16 @@ def test_what_cannot_be_compared_is_named():
     assert sentences(lone) == ["Judge 0–100: B is 20.0 points higher; no interval from 1 item."]
 
 
+def test_what_no_judge_figure_holds_is_told():
+    a = judged(1, 0.5)
+    all_unscored = [{**one, "score": None} for one in a]
+    assert compare_rows(a, all_unscored, n_bootstrap=20)["notes"] == [
+        "90 of 90 pairs lack a judge's score (A 4, B 90) and are in no judge figure: labels alone are compared."
+    ]
+    bare = [{name: value for name, value in one.items() if name not in ("score", "label", "mapped")} for one in a]
+    assert compare_rows(bare, bare, n_bootstrap=20)["notes"] == ["No judge scores: there are no labels either, so nothing is compared."]
+
+
 def test_words_for_a_difference():
     figure = {"difference": -0.052, "ci_low": -0.09, "ci_high": -0.011, "n": 300, "n_clips": 60, "mde": 0.061, "shown": True}
     assert sentence("accuracy", figure) == (
@@ -368,13 +378,14 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def test_files_tell_of_other_judges(tmp_path):
     a, b = write(tmp_path / "a" / "judgements.jsonl", judged(1, 0.5)), write(tmp_path / "b" / "judgements.jsonl", judged(2, 0.5))
     told = {"models": ["one"], "rubric": "open", "rubric_hash": "1"}
+    unscored = ["7 of 90 pairs lack a judge's score (A 4, B 3) and are in no judge figure."]
     (tmp_path / "a" / "scores.json").write_text(json.dumps({"judge": told}))
     (tmp_path / "b" / "scores.json").write_text(json.dumps({"judge": told}))
-    assert compare_files(a, b, n_bootstrap=20)["notes"] == []
+    assert compare_files(a, b, n_bootstrap=20)["notes"] == unscored
     (tmp_path / "b" / "scores.json").write_text(json.dumps({"judge": told | {"models": ["two"]}}))
-    assert "different judges" in compare_files(a, b, n_bootstrap=20)["notes"][0]
+    assert "different judges" in compare_files(a, b, n_bootstrap=20)["notes"][-1]
     (tmp_path / "b" / "scores.json").write_text("[")
-    assert compare_files(a, b, n_bootstrap=20)["notes"] == []
+    assert compare_files(a, b, n_bootstrap=20)["notes"] == unscored
 
 
 def test_the_command(tmp_path, monkeypatch):

@@ -184,7 +184,14 @@ def test_bad_columns_are_named(arguments, names):
 
 @pytest.mark.parametrize(
     ("options", "names"),
-    [({"method": "magic"}, "magic"), ({"scale": (5, 0)}, "scale"), ({"confidence": 2}, "confidence"), ({"method": "rogan-gladen"}, "between")],
+    [
+        ({"method": "magic"}, "magic"),
+        ({"scale": (5, 0)}, "scale"),
+        ({"scale": 5}, "scale is 5"),
+        ({"seed": None}, "seed is None"),
+        ({"confidence": 2}, "confidence"),
+        ({"method": "rogan-gladen"}, "between"),
+    ],
 )
 def test_bad_options_are_named(options, names):
     with pytest.raises(JudgeError, match=names):

@@ -106,6 +106,7 @@ def test_edges():
         ({"values": [1, 2], "n_bootstrap": -1}, "n_bootstrap"),
         ({"values": [1, 2], "n_bootstrap": 2.5}, "n_bootstrap"),
         ({"values": [1, 2], "confidence": 95}, "confidence"),
+        ({"values": [1, 2], "seed": -1}, "seed is -1"),
         ({"values": np.ones((3, 2))}, "shape"),
     ],
 )

@@ -103,6 +103,35 @@ def test_wrong_arguments(texts: Any, space: Any) -> None:
         map_labels(texts, space)
 
 
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Anger? Absolutely not.", None),
+        ("Anger? Never.", None),
+        ("Sad? Of course not.", None),
+        ("Is he angry? I don't think so.", None),
+        ("Is she sad? Absolutely.", "sad"),
+        ("Is it anger? Certainly.", "angry"),
+        ("Is he happy? Of course he is.", "happy"),
+        ("Is he happy? He is not.", None),
+        ("He isn't neither happy nor sad.", None),
+        ("No está ni alegre ni triste.", None),
+        ("No es ni triste ni alegre, sino neutral.", "neutral"),
+        ("No suena nada triste.", None),
+        ("No hay nada de alegría.", None),
+        ("Between fear and disgust, disgust is the more convincing reading.", "disgust"),
+        ("Of fear and surprise, I'd go for fear.", "fearful"),
+        ("If I had to choose between sad and neutral, I'd take neutral.", "neutral"),
+        ("He can't believe how slow they are and is furious.", "angry"),
+        ('"What a surprise!" she says, full of anger.', "angry"),
+        ('"Sad!" is what comes to mind.', "sad"),
+        ("He was caught completely off guard.", "surprised"),
+    ],
+)
+def test_replies_to_questions_denials_said_twice_and_choices(text: str, label: str | None) -> None:
+    assert one(text) == label
+
+
 def test_two_thousand_answers_a_second() -> None:
     texts = [text for _, _, space, text, _ in FLAT if space == "ravdess"]
     map_labels(texts, RAVDESS)
@@ -179,3 +208,9 @@ def test_a_thousand_repeats_do_not_take_a_second() -> None:
     for text in ("sad " * 1500, "not sad and angry or " * 300, "he says that " * 500 + "sad", "\"'" * 3000, "neither sad nor " * 400):
         map_labels([text], RAVDESS)
     assert time.process_time() - started < 3
+
+
+def test_what_is_no_text_is_named() -> None:
+    with pytest.raises(JudgeError, match=r"texts\[1\] is a float"):
+        map_labels(["sad", float("nan")], ["sad", "angry"])  # type: ignore[list-item]
+    assert [match.label for match in map_labels(("sad", None), np.array(["sad", "angry"]))] == ["sad", None]

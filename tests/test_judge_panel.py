@@ -191,8 +191,13 @@ def test_what_a_judge_wrote_is_its_reply_asked_once_read_by_the_rubric_and_kept(
 
 
 def test_a_judge_that_cannot_be_reached_ends_the_run_and_says_where() -> None:
-    with pytest.raises(LLMError, match=r"http://127\.0\.0\.1:9/v1"):
+    with pytest.raises(LLMError, match=r"http://127\.0\.0\.1:9/v1.* pass another base_url \(--judge-base-url\)"):
         judge_panel(ITEMS, [{"base_url": "http://127.0.0.1:9/v1", "model": "m"}], rubric=OPEN)
+
+
+def test_a_callable_that_returns_nothing_is_told_so() -> None:
+    with pytest.raises(JudgeError, match="given 4 prompts and returned None"):
+        judge_panel(ITEMS, [lambda prompts: None], rubric=OPEN)  # type: ignore[return-value, list-item]
 
 
 def test_an_error_in_a_callable_comes_out_with_a_note() -> None:

@@ -121,6 +121,11 @@ def test_missing_fields_are_left_out_and_required_ones_are_not() -> None:
         render_prompt(OPEN, {"prediction": "sad"})
 
 
+def test_a_field_that_is_no_text_is_refused_by_its_name() -> None:
+    with pytest.raises(JudgeError, match="an item's reference is a int"):
+        render_prompt(OPEN, {"prediction": "sad", "reference": 3})  # type: ignore[dict-item]
+
+
 def test_scale_reaches_prompt_schema_parser_and_hash() -> None:
     ten = Rubric("ten", OPEN.instructions, scale=(1, 10))
     assert "an integer from 1 to 10" in render_prompt(ten, JudgeItem("a", "b"))[0]["content"]

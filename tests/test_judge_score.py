@@ -13,11 +13,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import cp_paraling_qa.judge as package
 from cp_paraling_qa.errors import JudgeError, LLMError, MissingExtraError
-from cp_paraling_qa.judge import JudgeConfig, JudgeItem, classification_scores, compute, judge_items
+from cp_paraling_qa.judge import OPEN, JudgeConfig, JudgeItem, Rubric, classification_scores, compute, judge_items
+from cp_paraling_qa.judge.score import rubric_of
 
 KEYS = {
     "llm_judge",
@@ -339,9 +341,9 @@ def test_everything_a_result_holds_is_json() -> None:
     ("wrong", "said"),
     [
         ({"human_ratings": [1, 2]}, "human_ratings has 2 entries"),
-        ({"human_ratings": [9, 1, 1, 1]}, r"human_ratings\[0\] holds 9, outside the scale 0–5"),
-        ({"human_ratings": [[1, 2], [1], None, None]}, r"human_ratings\[1\] has 1 ratings, another item has 2"),
-        ({"human_ratings": ["good", 1, 1, 1]}, r"human_ratings\[0\] holds 'good'"),
+        ({"human_ratings": [9, 1, 1, 1]}, r"human_ratings\[0\]\[0\] is 9, outside the scale 0 to 5"),
+        ({"human_ratings": [[1, 2], [1], None, None]}, r"human_ratings\[1\] has 1 of 2 raters"),
+        ({"human_ratings": ["good", 1, 1, 1]}, r"human_ratings\[0\]\[0\] is 'good'"),
         ({"cluster_ids": ["a"]}, "cluster_ids has 1 entries"),
         ({"types": ["DE"]}, "types has 1 entries"),
         ({"rubric": "stars"}, "rubric 'stars' is not one of"),
@@ -350,8 +352,64 @@ def test_everything_a_result_holds_is_json() -> None:
         ({"n_bootstrap": 0.5}, "n_bootstrap is 0.5"),
         ({"judge": max, "judges": [max]}, "judge and judges are both given"),
         ({"judges": max}, "judges is one judge"),
+        ({"scale": 5}, "scale is 5; give the lowest and the highest score"),
+        ({"scale": (0, math.inf)}, "scale is"),
+        ({"rubric": None}, "rubric None is not one of"),
+        ({"seed": None}, "seed is None"),
+        ({"seed": -1}, "seed is -1"),
+        ({"types": 3}, "types is 3; give a list"),
+        ({"label_space": "sad"}, "label_space is 'sad'; give a list"),
+        ({"label_space": {"DE": "sad"}}, "label_space is 'sad'; give a list"),
+        ({"label_space": [1, 2]}, "label_space holds 1, which is no label"),
+        ({"label_space": {"DE": ["sad", "angry"]}, "types": None}, "label_space names labels for each type"),
     ],
 )
 def test_what_cannot_be_used_is_named(wrong: dict[str, Any], said: str) -> None:
     with pytest.raises(JudgeError, match=said):
         four(**wrong)
+
+
+def test_an_empty_cell_of_pandas_is_a_missing_entry() -> None:
+    nan = float("nan")
+    people = [[4, nan], nan, pd.NA, [3, 2]]
+    result = four(labels=["sad", nan, None, pd.NA], questions=["q", nan, None, "q"], judge=lambda prompts: [reply(4)] * 4, human_ratings=people)
+    assert (result["n_labelled"], result["human_bias_n"], result["human_raters"]) == (1, 2, 2)
+    assert result == four(
+        labels=["sad", None, None, None], questions=["q", None, None, "q"], judge=lambda prompts: [reply(4)] * 4, human_ratings=[[4, None], None, None, [3, 2]]
+    )
+    # items without a clip stand alone: one cluster of all of them would have no interval
+    assert four(cluster_ids=[nan, pd.NA, None, ""])["accuracy_ci_low"] == four()["accuracy_ci_low"] is not None
+
+
+def test_a_judge_on_another_scale_is_told_where_the_levels_lie() -> None:
+    told: list[str] = []
+
+    def judge(prompts: Any) -> list[str]:
+        told.append(prompts[0][0]["content"])
+        return [reply(5)] * len(prompts)
+
+    assert four(judge=judge)["llm_judge"] == 100.0
+    assert four(judge=judge, scale=[1, 5])["llm_judge"] == 100.0
+    assert four(judge=judge, scale=(0, 10))["llm_judge"] == 50.0
+    assert "on a scale from" not in told[0]
+    assert "Give yours on a scale from 1 to 5: 0 above is 1 here, 5 above is 5 here" in told[1]
+    assert "Give yours on a scale from 0 to 10: 0 above is 0 here, 5 above is 10 here" in told[2]
+    assert (rubric_of("open", (1, 5)).refusal, rubric_of("binary", (0, 4)).refusal, rubric_of("open", (0, 5))) == (1, 0, OPEN)
+    mine = Rubric("mine", "Grade from {low} to {high}.")
+    assert rubric_of(mine, (1, 3)).instructions == mine.instructions
+
+
+def test_scores_that_are_all_equal_are_not_certain() -> None:
+    """BY HAND: of 4 items that all agree up to 1 − 0.025^(1/4) = 0.6024 of all may not (Clopper and Pearson), at worst all at one end of the scale."""
+
+    def best(prompts: Any) -> list[str]:
+        return [reply(5)] * len(prompts)
+
+    def ends(result: dict[str, Any]) -> tuple[Any, Any]:
+        return result["llm_judge_ci_low"], result["llm_judge_ci_high"]
+
+    assert ends(four(judge=best)) == (pytest.approx(39.76, abs=0.01), 100.0)
+    # 2 of 5 is 40: 40 − 0.6024 · 40, 40 + 0.6024 · 60
+    assert ends(four(judge=lambda prompts: [reply(2)] * 4)) == (pytest.approx(15.90, abs=0.01), pytest.approx(76.15, abs=0.01))
+    assert ends(four(judge=best, cluster_ids=["a", "a", "b", "b"]))[0] == pytest.approx(100 * 0.025**0.5)
+    assert ends(four(judge=best, cluster_ids=["a"] * 4)) == (None, None)

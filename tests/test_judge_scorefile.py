@@ -113,6 +113,7 @@ def test_several_results_in_one_table(tmp_path: Path) -> None:
         (b'{"id": "a", "prediction": "x", "reference": "y"}\n{"id": "b", "pred', "line 2: not JSON"),
         (b'{"id": "a", "prediction": "\xff"}', "line 1: not UTF-8"),
         (b"[1]", "line 1: a list"),
+        (b'[\n  {"prediction": "x", "reference": "y"}\n]', "line 1: a JSON document over several lines; write JSON Lines"),
         (b'{"id": "a"}', "line 1: no prediction and no reference"),
         (b'{"id": [3], "prediction": "x", "reference": "y"}', "line 1: id is a list"),
         (b'{"id": "a", "prediction": 3, "reference": "y"}', "line 1: prediction is a int"),
@@ -310,6 +311,9 @@ def test_a_table_scores_like_json_lines(tmp_path: Path) -> None:
     (tmp_path / "bad.csv").write_text("id,prediction\na,sad\n")
     with pytest.raises(JudgeError, match=r"bad\.csv, line 2: no reference"):
         read_predictions(tmp_path / "bad.csv")
+    (tmp_path / "bad.csv").write_text("id,prediction, prediction,reference\na,sad,happy,sad\n")
+    with pytest.raises(JudgeError, match=r"bad\.csv: the header names prediction twice"):
+        read_predictions(tmp_path / "bad.csv")
 
 
 def reply_to(request: dict[str, Any]) -> Reply:
@@ -384,6 +388,12 @@ def test_the_dataset_brings_gender_length_and_sound(tmp_path: Path, folder_corpu
         Clips.load(str(tmp_path / "nothing"), answers)
 
 
+def test_options_of_a_judge_that_nobody_named_are_not_passed_over_in_silence(tmp_path: Path) -> None:
+    path = write(tmp_path / "p.jsonl", [row(1, "implicit", "DE", "sad", "sad")])
+    assert "no judge was named" in run("score", path, "--repeats", 3, "--resamples", 100).stderr
+    assert "no judge was named" not in run("score", path, "--resamples", 100).stderr
+
+
 def test_names_of_the_files(tmp_path: Path) -> None:
     assert [path.name for path in places(tmp_path / "p.jsonl", tmp_path / "a.json")] == ["a.json", "a-judgements.jsonl", "a-report.html"]
     assert places(Path("x/p.jsonl"), None).report == Path("x/report.html")
@@ -397,3 +407,15 @@ def test_half_a_character_is_no_reason_to_fail(tmp_path: Path) -> None:
     done = run("score", path, "--resamples", 100)
     assert json.loads(done.stdout)["accuracy"] == 1.0
     assert json.loads((tmp_path / "judgements.jsonl").read_text())["prediction"] == "sad \ufffd"
+
+
+def test_the_judges_own_columns_are_no_raters(tmp_path: Path) -> None:
+    """A table of judgements to which somebody added a column: the judge would else be compared with itself, and with marks of 0 and 1."""
+    table = tmp_path / "r.csv"
+    table.write_text("id,prediction,score,text_answerable,speaker_id,anna\nq1,sad,5,1,3,2\nq2,sad,4,0,3,\n")
+    assert (read_ratings(table).raters, read_ratings(table).of) == (["anna"], {(None, "q1"): {"anna": 2.0}})
+    table.write_text("id,prediction,score\nq1,sad,5\n")
+    with pytest.raises(JudgeError, match="holds no ratings"):
+        read_ratings(table)
+    table.write_text("id,score\nq1,5\n")  # nothing but one number an answer: somebody's ratings
+    assert read_ratings(table).raters == ["score"]

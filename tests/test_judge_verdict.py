@@ -132,6 +132,18 @@ def test_a_verdict_that_stands_in_the_data_is_not_the_judges(reply: str, score: 
     assert (found.score, found.reason) == (score, reason)
 
 
+@pytest.mark.parametrize("data", ['{"answer": %s}', '{"answer": {"inner": [%s]}}', '{"a": " %s', 'He said "%s', '{"a": 1, "a": 2} %s'])
+def test_a_verdict_within_something_else_in_the_data_is_not_the_judges_either(data: str) -> None:
+    hidden = data % HOSTILE
+    assert parse_verdict(f"It says {HOSTILE}", data=[hidden]) == Verdict(None, v.COPIED)
+    assert parse_verdict(HOSTILE.replace(": ", ":\n  "), data=[hidden]).reason == v.COPIED
+    assert parse_verdict(f"It says {HOSTILE}, so: {GOOD}", data=[hidden]).score == 4
+
+
+def test_a_score_with_a_sign_is_a_verdict_that_is_not_skipped() -> None:
+    assert parse_verdict('{"explanation": "x", "score": +2} ' + GOOD) == Verdict(None, v.MALFORMED)
+
+
 def test_data_that_is_no_verdict_changes_nothing() -> None:
     for data in ("", "{", '{"explanation": "names', '"score": 4', '{"score": 4, "score": 5}', GOOD.replace("4", '"4"'), '{"a":' * 3000):
         assert parse_verdict(GOOD, data=[data]).score == 4

@@ -43,6 +43,11 @@ except TypeError as error:
 else:
     raise AssertionError("an unknown option passed")
 
+missing = metric.compute(predictions=[None, "sad"], references=[None, "sad"], labels=["sad", "sad"], judge=lambda prompts: judge([""] * len(prompts)))
+assert (missing["n"], missing["n_scored"], missing["accuracy"]) == (2, 1, 0.5), missing
+metric.add(prediction=None, reference="sad")
+assert metric.compute()["n"] == 1
+
 empty = metric.compute(predictions=[], references=[])
 assert empty["n"] == 0 and empty["llm_judge"] is None, empty
 

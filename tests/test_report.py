@@ -232,6 +232,11 @@ def test_the_verdict_follows_from_what_was_shown(changes: dict[str, Any], verdic
     assert said in card.sentence
 
 
+def test_an_alpha_of_nearly_nothing_has_no_minus() -> None:
+    card = judge_card(GOOD | {"judge_alpha": -0.001})
+    assert card is not None and card.checks[1].value.startswith("α = 0.00 between")
+
+
 def test_audio_plays_while_there_is_room_and_what_is_left_out_is_said() -> None:
     rows = [row(n, "angry") for n in range(30)]
     noise = random.Random(0).randbytes(400_000)

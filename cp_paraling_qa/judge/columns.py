@@ -12,6 +12,7 @@ from cp_paraling_qa.embed import Embedder, SentenceEmbedder
 from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.label_map import LabelMatch, map_labels
 from cp_paraling_qa.judge.labels.vocabulary import same_meaning
+from cp_paraling_qa.judge.statistics.rating_arrays import as_list, missing, rating_table
 
 Texts = Sequence[str | None]
 LabelSpace = Sequence[str] | Mapping[str, Sequence[str]]
@@ -22,21 +23,25 @@ Ratings = list[list[float | None]]
 
 
 def as_texts(name: str, values: Iterable[str | None] | None, n: int | None = None) -> list[str | None]:
-    """A column as a list of strings and None.
+    """A column as a list of strings and None, which NaN (an empty cell in pandas) becomes too.
 
     Raises:
         JudgeError: one string in place of a list, another length than n, or an element that is no string; each names the argument.
     """
     if values is None:
         return [None] * (n or 0)
-    if isinstance(values, str):
-        raise JudgeError(f"{name} is one string; give a list with one entry per item")
-    column = list(values)
+    column = [None if missing(value) else value for value in _column(name, values)]
     check_length(name, column, n)
     for i, value in enumerate(column):
         if value is not None and not isinstance(value, str):
             raise JudgeError(f"{name}[{i}] is a {type(value).__name__}; give a string or None")
     return column
+
+
+def _column(name: str, values: Any) -> list[Any]:
+    if isinstance(values, str):
+        raise JudgeError(f"{name} is one string; give a list with one entry per item")
+    return as_list(name, values)
 
 
 def check_length(name: str, column: Sequence[Any], n: int | None) -> None:
@@ -50,55 +55,30 @@ def check_length(name: str, column: Sequence[Any], n: int | None) -> None:
 
 
 def as_clusters(values: Iterable[Any] | None, n: int) -> list[Any] | None:
-    """Cluster ids, such as clip ids. An item without one (None, or an empty string) stands alone.
+    """Cluster ids, such as clip ids. An item without one (None, NaN, or an empty string) stands alone.
 
     Raises:
         JudgeError: one string in place of a list, or another length than n.
     """
     if values is None:
         return None
-    if isinstance(values, str):
-        raise JudgeError("cluster_ids is one string; give a list with one entry per item")
-    column = list(values)
+    column = _column("cluster_ids", values)
     check_length("cluster_ids", column, n)
-    return [("own", i) if value is None or value == "" else ("given", str(value)) for i, value in enumerate(column)]
+    return [("own", i) if missing(value) or value == "" else ("given", str(value)) for i, value in enumerate(column)]
 
 
 def as_ratings(values: Iterable[Any] | None, n: int, scale: tuple[int, int]) -> list[list[float | None]] | None:
-    """What people said of each item: one entry per item (None, a number, or one rating per rater) → one list of equal length per item.
+    """What people said of each item: one entry per item (None, a number, or one rating per rater) → one list of equal length per item, as JSON has it.
 
     Raises:
         JudgeError: another length than n, lists of different lengths, a rating that is no number or lies outside the scale; each names the item.
     """
     if values is None:
         return None
-    if isinstance(values, str):
-        raise JudgeError("human_ratings is one string; give a list with one entry per item")
-    column = list(values)
+    column = _column("human_ratings", values)
     check_length("human_ratings", column, n)
-    rows = [list(value) if isinstance(value, list | tuple) or bool(getattr(value, "ndim", 0)) else [value] for value in column]
-    raters = max((len(row) for row in rows), default=1)
-    found = []
-    for i, row in enumerate(rows):
-        if row == [None]:
-            row = [None] * raters
-        if len(row) != raters:
-            raise JudgeError(f"human_ratings[{i}] has {len(row)} ratings, another item has {raters}: give one per rater, None where a rater gave none")
-        found.append([_rating(f"human_ratings[{i}]", value, scale) for value in row])
-    return found
-
-
-def _rating(name: str, value: Any, scale: tuple[int, int]) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool | str) or not hasattr(value, "__float__"):
-        raise JudgeError(f"{name} holds {value!r}, which is no number")
-    number = float(value)
-    if math.isnan(number):
-        return None
-    if not scale[0] <= number <= scale[1]:
-        raise JudgeError(f"{name} holds {number:g}, outside the scale {scale[0]}–{scale[1]}: give ratings on the judge's own scale, or pass scale")
-    return number
+    table = rating_table(column, scale=scale)
+    return [[None if math.isnan(value) else value for value in row] for row in table.tolist()]
 
 
 def true_labels(labels: Texts, label_space: Sequence[str] | None) -> tuple[list[str | None], list[str]]:
@@ -109,10 +89,12 @@ def true_labels(labels: Texts, label_space: Sequence[str] | None) -> tuple[list[
         label_space: None for the labels that occur; of those that mean the same, the first spelling.
 
     Raises:
-        JudgeError: a label that no label of the space means, or two in the space that mean the same as it without being it.
+        JudgeError: the space is no list of strings, a label that no label of it means, or two in the space that mean the same as it without being it.
     """
     given = label_space is not None
-    space: list[str] = list(label_space) if label_space is not None else []
+    space: list[str] = [] if label_space is None else as_list("label_space", label_space)
+    if wrong := [label for label in space if not isinstance(label, str)]:
+        raise JudgeError(f"label_space holds {wrong[0]!r}, which is no label; give strings")
     known: dict[str, str] = {label.strip().lower(): label for label in space}
     found: list[str | None] = []
     for i, label in enumerate(labels):

@@ -90,6 +90,6 @@ def _measured(row: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(measures, Mapping):
         measures = [{"name": name, "value": value} for name, value in measures.items()]
     for measure in measures:
-        if _known(measure["value"]):
-            unit = measure.get("unit") or ""
-            yield f"{_MEASURES.get(measure['name'], measure['name'])} {measure['value']:.3g}{f' {unit}' if unit not in ('', 'share') else ''}"
+        name, value, unit = measure.get("name"), measure.get("value"), measure.get("unit") or ""
+        if name and _known(value):
+            yield f"{_MEASURES.get(name, name)} {value:.3g}{f' {unit}' if unit not in ('', 'share') else ''}"

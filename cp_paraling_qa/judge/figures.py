@@ -87,12 +87,15 @@ def judge_figures(items: Items) -> dict[str, Any]:
     """The judge's keys: the mean of the scored items on 0–100. An item that was not scored is counted by reason and is in no mean."""
     if items.scores is None:
         return dict.fromkeys(("llm_judge", "llm_judge_ci_low", "llm_judge_ci_high", "n_scored", "coverage", "unscored_reasons"))
-    from cp_paraling_qa.judge.statistics.intervals import bootstrap_ci
+    from cp_paraling_qa.judge.statistics.intervals import bootstrap_ci, interval_of_equals
+    from cp_paraling_qa.judge.statistics.rating_arrays import cluster_codes
 
     at = [i for i, score in enumerate(items.scores) if score is not None]
     percent = [percentage(items.scores[i], items.scale) for i in at]
     clusters = None if items.clusters is None else [items.clusters[i] for i in at]
     low, high = bootstrap_ci(percent, clusters=clusters, n_bootstrap=items.n_bootstrap, seed=items.seed) if at else (math.nan, math.nan)
+    if at and min(percent) == max(percent):
+        low, high = interval_of_equals(percent[0], (0.0, 100.0), len(set(cluster_codes(clusters, len(at)).tolist())))
     scored = set(at)
     reasons = Counter((items.reasons[i] if items.reasons else None) or "unscored" for i in range(len(items)) if i not in scored)
     return {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cp_paraling_qa.errors import JudgeError
+from cp_paraling_qa.errors import JudgeError, LLMError
 from cp_paraling_qa.judge.rubric import OPEN, JudgeItem, Message, Rubric, render_prompt
 from cp_paraling_qa.judge.verdict import NO_REPLY, Verdict
 
@@ -19,6 +19,8 @@ Progress = Callable[[int], object]
 
 Prompts = Callable[[], Iterable[list[Message]]]
 """Renders the prompts afresh: a client takes them one by one, so that they are never all in memory, and a callable may do with its own what it likes."""
+
+_OPTIONS = {"--llm-base-url": "base_url (--judge-base-url)", "--llm-model": "model (--judge-model)"}
 
 NO_PREDICTION = "no prediction"
 NO_REFERENCE = "no reference"
@@ -96,12 +98,12 @@ class Reply(NamedTuple):
 def _ask_callable(judge: JudgeCallable, prompts: list[list[Message]], contract: str) -> list[str | None]:
     try:
         replies = judge(prompts)
-        replies = replies if isinstance(replies, str) else list(replies)
+        replies = replies if replies is None or isinstance(replies, str) else list(replies)
     except Exception as error:
         error.add_note(f"raised by the judge callable on {len(prompts)} prompts (rubric {contract})")
         raise
-    if isinstance(replies, str) or len(replies) != len(prompts):
-        got = "one string" if isinstance(replies, str) else f"{len(replies)} replies"
+    if replies is None or isinstance(replies, str) or len(replies) != len(prompts):
+        got = "None" if replies is None else "one string" if isinstance(replies, str) else f"{len(replies)} replies"
         raise JudgeError(f"the judge callable was given {len(prompts)} prompts and returned {got}; it must return one reply per prompt, in order")
     if wrong := next((reply for reply in replies if reply is not None and not isinstance(reply, str)), None):
         raise JudgeError(f"the judge callable returned a {type(wrong).__name__}; a reply is text: the JSON object as the model wrote it, or None for no reply")
@@ -115,9 +117,16 @@ def _ask_client(config: JudgeConfig, prompts: Iterable[list[Message]], schema: M
     del options["label"]
     # Unchecked: whatever the judge wrote is its reply, read by the rubric alone and kept. Asking until something can be read would hide how often nothing could.
     requests = (ChatRequest(prompt, schema, "verdict", sample=sample, checked=False) for prompt in prompts for sample in samples)
-    with ChatClient(LLMConfig(**options)) as client:
-        for reply in client.run(requests):
-            yield Reply(reply.text, reply.finish_reason, reply.error)
+    try:
+        with ChatClient(LLMConfig(**options)) as client:
+            for reply in client.run(requests):
+                yield Reply(reply.text, reply.finish_reason, reply.error)
+    except LLMError as error:  # the client speaks of the options of `cpqa generate`
+        message = str(error)
+        for flag, ours in _OPTIONS.items():
+            message = message.replace(flag, ours)
+        error.args = (message,)
+        raise
 
 
 def ask(judge: Judge, prompts: Prompts, schema: Mapping[str, Any], *, contract: str, samples: Sequence[int] = (0,)) -> Iterator[Reply]:

@@ -89,7 +89,7 @@ def map_labels(
         One `LabelMatch` per text, in order.
 
     Raises:
-        JudgeError: texts is one string, or the label space is empty, has an empty or a repeated label; or the LLM cannot be used.
+        JudgeError: texts is one string or holds something else, or the label space is empty, has an empty or a repeated label; or the LLM cannot be used.
         LLMError: the LLM's endpoint cannot be used at all.
 
     Example:
@@ -98,7 +98,11 @@ def map_labels(
     """
     if isinstance(texts, str):
         raise JudgeError("texts is one string; give a list of answers")
-    if isinstance(label_space, str) or not label_space:
+    texts = list(texts)
+    if stray := [i for i, text in enumerate(texts) if text is not None and not isinstance(text, str)]:
+        raise JudgeError(f"texts[{stray[0]}] is a {type(texts[stray[0]]).__name__}; give a string or None")
+    label_space = [] if isinstance(label_space, str) else list(label_space)
+    if not label_space:
         raise JudgeError("label_space must be a list of at least one label")
     if wrong := [label for label in label_space if not isinstance(label, str) or not tokens(label)]:
         raise JudgeError(f"label_space holds {wrong[0]!r}, which is no label")

@@ -3,7 +3,8 @@
 Three shapes, told apart by their columns; `config` may stand beside `id` in each, and has to where an id is in several configs:
 
     id, rater, rating          one rating a line
-    id, anna, ben, …           one column a rater, empty where there is no rating; columns without any number are passed over
+    id, anna, ben, …           one column a rater, empty where there is no rating; columns without any number are passed over,
+                               and so are those of predictions and judgements
     {"id": …, "ratings": …}    JSON Lines: a mapping from rater to rating, or a list in a fixed order of raters
 """
 
@@ -20,6 +21,9 @@ from cp_paraling_qa.judge.predictions import TABLES, Row, read_objects, read_tab
 
 _REMEDY = "give a CSV or JSON Lines file with a column id and a rating per rater"
 _NO_RATERS = {"id", "config", "clip_id", "rater", "question", "prediction", "reference", "label", "type", "kind", "note", "duration", "seconds", "line", "row"}
+_NO_RATERS |= {"emotion", "gender", "speaker_id", "corpus", "language", "text_answerable", "conflict", "contrast_set"}  # of a dataset; 0 and 1 in a table
+_NO_RATERS |= {"scores", "unscored", "explanation", "explanations", "mapped", "stage", "reason"}  # of judgements.jsonl
+_THE_JUDGES = "score"
 
 Key = tuple[str | None, str]
 """Config (None where the file names none) and id."""
@@ -129,12 +133,19 @@ def _by_rater(lines: Sequence[tuple[str, Row]]) -> Iterator[tuple[str, Row, list
 
 
 def _rater_columns(rows: Iterable[Row]) -> list[str]:
-    """Columns with a number in them that are known to be nothing else, in the order in which they appear."""
+    """Columns with a number in them that are known to be nothing else, in the order in which they appear.
+
+    Beside raters, or beside the answers, `score` is what the judge gave: taken for a rater it would agree with itself.
+    """
     found: dict[str, None] = {}
+    beside = False
     for row in rows:
+        beside |= "prediction" in row
         for name, value in row.items():
             if name not in _NO_RATERS and _number(value) is not None:
                 found[name] = None
+    if beside or len(found) > 1:
+        found.pop(_THE_JUDGES, None)
     return list(found)
 
 

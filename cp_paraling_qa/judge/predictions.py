@@ -50,6 +50,8 @@ def read_object(line: bytes, where: str) -> Row:
     except UnicodeDecodeError as error:
         raise JudgeError(f"{where}: not UTF-8 (byte {error.start})") from error
     except (ValueError, RecursionError) as error:
+        if line.strip() in (b"[", b"{"):
+            raise JudgeError(f"{where}: a JSON document over several lines; write JSON Lines, one object a line") from error
         raise JudgeError(f"{where}: not JSON ({error}); the file may have been cut while it was written") from error
     if not isinstance(row, dict):
         raise JudgeError(f"{where}: a {type(row).__name__}, not a JSON object")
@@ -71,7 +73,7 @@ def read_table(path: Path, remedy: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Number and cells of each row of a CSV or TSV file with a header; the number is that of the line on which the row ends.
 
     Raises:
-        JudgeError: see `read_lines`; not UTF-8, or a row that no table has, by its line.
+        JudgeError: see `read_lines`; not UTF-8, a header that names a column twice, or a row that no table has, by its line.
     """
     try:
         text = b"\n".join(read_lines(path, remedy)).decode("utf-8-sig")
@@ -79,6 +81,9 @@ def read_table(path: Path, remedy: str) -> Iterator[tuple[int, dict[str, str]]]:
         raise JudgeError(f"{path}: not UTF-8 (byte {error.start})") from error
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
     try:
+        named = [name.strip() for name in reader.fieldnames or ()]
+        if twice := sorted({name for name in named if name and named.count(name) > 1}):
+            raise JudgeError(f"{path}: the header names {', '.join(twice)} twice; keep the column that is meant")
         for row in reader:
             if None in row:
                 raise JudgeError(f"{path}, line {reader.line_num}: more cells than the header has columns")

@@ -79,12 +79,21 @@ _MARK = re.compile(r"\[(?=/?[A-Z_]+\])")  # [INST] and the like; [laughs] stays 
 
 @dataclass(frozen=True, slots=True)
 class JudgeItem:
-    """One answer to be judged. All four are texts from elsewhere: data, never instructions. What is None is not shown."""
+    """One answer to be judged. All four are texts from elsewhere: data, never instructions. What is None is not shown.
+
+    Raises:
+        JudgeError: one of them is neither a string nor None.
+    """
 
     prediction: str | None
     reference: str | None
     question: str | None = None
     context: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in zip(("prediction", "reference", "question", "context"), self.texts, strict=True):
+            if value is not None and not isinstance(value, str):
+                raise JudgeError(f"an item's {name} is a {type(value).__name__}; give a string or None")
 
     @classmethod
     def of(cls, item: JudgeItem | Mapping[str, str | None]) -> JudgeItem:

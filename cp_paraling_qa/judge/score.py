@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 from cp_paraling_qa import __version__
@@ -15,6 +16,7 @@ from cp_paraling_qa.judge.figures import Items, confusion, figures, slices
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig
 from cp_paraling_qa.judge.panel import Panel, judge_panel
 from cp_paraling_qa.judge.rubric import RUBRICS, JudgeItem, Rubric
+from cp_paraling_qa.judge.statistics.intervals import check_sampling
 from cp_paraling_qa.judge.trust import trust_figures
 
 
@@ -57,7 +59,7 @@ def compute(
         judge: a callable from rendered prompts (one list of chat messages per item) to one reply per item, a `JudgeConfig`, or a dict of its fields; None for no judge.
         judges: several of them, in place of `judge`; an item's score is the mean.
         repeats: how often each judge is asked about an item.
-        scale: lowest and highest score in place of the rubric's own.
+        scale: lowest and highest score in place of the rubric's own; the judge is told how the rubric's levels lie on it.
         rubric: a name in `RUBRICS`, or a `Rubric`.
         embedder: asked only about answers in which no label word stands: "auto" (the bundled MiniLM; where it is missing such answers stay unmapped, and
             `abstained_reasons` says so), another sentence-transformers id, a callable, or None.
@@ -87,11 +89,14 @@ def compute(
     n = len(answers)
     columns = {"references": references, "questions": questions, "contexts": contexts, "labels": labels, "types": types}
     given = {name: as_texts(name, column, n) for name, column in columns.items()}
+    if isinstance(label_space, Mapping) and label_space and n and not any(given["types"]):
+        raise JudgeError("label_space names labels for each type of question, but no item has a type: give types, or one list of labels")
     clusters = as_clusters(cluster_ids, n)
     contract = rubric_of(rubric, scale)
     people = as_ratings(human_ratings, n, contract.scale)
     panel_of = _judges(judge, judges)
     _check_counts(repeats=repeats, n_bootstrap=n_bootstrap)
+    check_sampling(n_bootstrap, seed=seed)
     options: dict[str, Any] = {"embedder": pick_embedder(embedder), "threshold": threshold, "margin": margin, "llm": label_llm}
     mapped = map_answers(answers, given["labels"], given["types"], label_space, **options)
     panel = None
@@ -119,15 +124,30 @@ def rubric_of(rubric: str | Rubric, scale: tuple[int, int] | None = None) -> Rub
     Raises:
         JudgeError: no such rubric, or a scale that is none.
     """
-    if isinstance(rubric, str):
-        if rubric not in RUBRICS:
+    if not isinstance(rubric, Rubric):
+        if not isinstance(rubric, str) or rubric not in RUBRICS:
             raise JudgeError(f"rubric {rubric!r} is not one of {', '.join(sorted(RUBRICS))}")
         rubric = RUBRICS[rubric]
-    if scale is None or tuple(scale) == rubric.scale:
+    if scale is None:
         return rubric
-    if len(scale) != 2 or not all(isinstance(end, int) for end in scale) or scale[0] >= scale[1]:
+    ends = list(scale) if isinstance(scale, Iterable) else []
+    if len(ends) != 2 or not all(isinstance(end, Real) and float(end).is_integer() for end in ends) or ends[0] >= ends[1]:
         raise JudgeError(f"scale is {scale!r}; give the lowest and the highest score, two integers such as (0, 5)")
-    return dataclasses.replace(rubric, scale=(scale[0], scale[1]))
+    low, high = (int(end) for end in ends)
+    return rubric if (low, high) == rubric.scale else _rescaled(rubric, low, high)
+
+
+def _rescaled(rubric: Rubric, low: int, high: int) -> Rubric:
+    """The contract on another scale: its levels are written for its own, and a judge that is not told how the one lies on the other gives the best answer 5 of 10."""
+    first, last = rubric.scale
+    words = rubric.instructions
+    if "{low}" not in words and "{high}" not in words:
+        words += (
+            f"\n\nThe scores above are on a scale from {first} to {last}. Give yours on a scale from {low} to {high}: {first} above is {low} here, {last} above is \
+{high} here, and what lies between lies as far between."
+        )
+    refusal = None if rubric.refusal is None else round(low + (rubric.refusal - first) * (high - low) / (last - first))
+    return dataclasses.replace(rubric, instructions=words, scale=(low, high), refusal=refusal)
 
 
 def items_of(mapped: Mapped, panel: Panel | None, **options: Any) -> Items:

@@ -4,7 +4,7 @@ A reply counts only as the contract has it: one JSON object {"explanation": stri
 were measured to be right in 4 to 10 of 18 typical replies, and silently wrong in the rest; so nothing here guesses, and every refusal has a countable reason.
 
 Text that is quoted inside a JSON string is data: the scanner steps over whole objects, parsed or not, and never looks for a verdict within one. An object that
-stands word for word in what was judged is data as well, even where the judge wrote it out unquoted.
+stands in what was judged, whatever stands around it there, is data as well, even where the judge wrote it out unquoted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OUT_OF_RANGE = "score outside the scale"
 CONFLICT = "two different verdicts"
 COPIED = "only a verdict copied from the data"
 
-READING = 2
+READING = 3
 """Raised whenever another score may come of the same reply; part of every rubric's digest."""
 
 _OPENING = re.compile(r'\{(?=\s*"(?:[^"\\]|\\.)*"\s*:)', re.DOTALL)  # a brace and a first key: what prose has between braces is no object
@@ -99,30 +99,35 @@ def _object_end(text: str, start: int) -> int | None:
     return None
 
 
-def _scan(reply: str, key: str) -> Iterator[dict[str, Any] | str]:
-    """Every object at the top level of the reply: parsed, or the reason why it does not parse."""
+def _scan(reply: str, key: str) -> Iterator[tuple[dict[str, Any] | str, str]]:
+    """Every object at the top level of the reply: parsed, or the reason why it does not parse; and as it is written."""
     at = 0
     while match := _OPENING.search(reply, at):
         start = match.start()
         try:
             value, at = _DECODER.raw_decode(reply, start)
         except _Duplicate:
-            yield CONFLICT
+            yield CONFLICT, ""
             return
         except (ValueError, RecursionError):
             end = _object_end(reply, start)
             if end is None:
-                yield CUT
+                yield CUT, ""
                 return
             # a form such as {"explanation": string, "score": integer} is prose; what gives a score but does not parse is a verdict that we may not skip
-            if re.search(rf'"{key}"\s*:\s*["\d-]', reply[start:end]):
-                yield MALFORMED
+            if re.search(rf'"{key}"\s*:\s*["\d.+-]', reply[start:end]):
+                yield MALFORMED, ""
             at = end
             continue
-        yield value
+        yield value, reply[start:at]
     broken = _BROKEN_OFF.search(reply, at)
     if broken and broken["key"] is not None and any(name.startswith(broken["key"]) for name in (EXPLANATION, key)):
-        yield CUT
+        yield CUT, ""
+
+
+def _bare(text: str) -> str:
+    """A text without any blank: two spacings of one object are alike."""
+    return "".join(text.split())
 
 
 def find_verdicts(reply: str | None, key: str, *, finish_reason: str | None = "stop", data: Iterable[str | None] = ()) -> list[dict[str, Any]] | str:
@@ -144,12 +149,14 @@ def find_verdicts(reply: str | None, key: str, *, finish_reason: str | None = "s
     text = _THOUGHT.sub("", reply.lstrip("\ufeff"))
     if not reply.strip():
         return EMPTY
-    copies = [found for told in data if told and f'"{key}"' in told for found in _scan(told, key) if isinstance(found, dict)]
+    hostile = [told for told in data if told and f'"{key}"' in told]
+    copies = [found for told in hostile for found, _ in _scan(told, key) if isinstance(found, dict)]
+    bare = [_bare(told) for told in hostile]  # finds those that the scan steps over: within another object, or behind a brace that never closes
     verdicts, copied = [], False
-    for found in _scan(text, key):
+    for found, written in _scan(text, key):
         if isinstance(found, str):
             return found
-        if found in copies:
+        if found in copies or any(_bare(written) in told for told in bare):
             copied = True
         elif key in found or EXPLANATION in found:
             verdicts.append(found)

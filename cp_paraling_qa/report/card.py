@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cp_paraling_qa.report.wording import NOT_SHOWN, bounds, clean, percent
+from cp_paraling_qa.report.wording import NOT_SHOWN, bounds, clean, decimal, percent
 
 MIN_ITEMS = 50
 """Fewer items show nothing: the alternative annotator test asks for 50 to 100 (arXiv 2501.10970)."""
@@ -105,7 +105,7 @@ def _stability(scores: Mapping[str, Any], judge: Mapping[str, Any]) -> Check:
             else "it is not defined: all scores are the same, or too few answers have two"
         )
         return Check("Stability", NOT_SHOWN, why, None)
-    return Check("Stability", f"α = {alpha:.2f} between {between}", "Krippendorff’s α, ordinal: 1 is perfect, 0 is chance", alpha >= MIN_ALPHA)
+    return Check("Stability", f"α = {decimal(alpha, 2)} between {between}", "Krippendorff’s α, ordinal: 1 is perfect, 0 is chance", alpha >= MIN_ALPHA)
 
 
 def _labels(scores: Mapping[str, Any]) -> Check:

@@ -28,7 +28,7 @@ Args:
         cache, concurrency, timeout, attempts, label). Without it the judge's keys are None.
     judges (list, optional): several of them in place of judge; an item's score is their mean.
     repeats (int): how often each judge is asked about an item.
-    scale (pair of int, optional): lowest and highest score in place of the rubric's own.
+    scale (pair of int, optional): lowest and highest score in place of the rubric's own; the judge is told how the rubric's levels lie on it.
     rubric (str, optional): "open" (0-5), "binary" (0/1) or "audiobench" (0-5); by default the name the metric was loaded with, or "open".
     embedder (optional): "auto" (the bundled MiniLM, where it is installed), a sentence-transformers id, a callable, or None for word lists alone.
     threshold (float): least cosine of a label found by embedding.
@@ -117,6 +117,10 @@ class LLMJudge(evaluate.Metric):
             features=datasets.Features({"predictions": datasets.Value("string"), "references": datasets.Value("string")}),
             reference_urls=["https://arxiv.org/abs/2505.13338", "https://arxiv.org/abs/2508.07273"],
         )
+
+    def _enforce_nested_string_type(self, schema, obj):
+        """A missing answer may be the first one, too: evaluate looks at the type of the first alone, and would refuse None there and nowhere else."""
+        return None if obj is None else super()._enforce_nested_string_type(schema, obj)
 
     def _compute(
         self,

@@ -22,6 +22,7 @@ from cp_paraling_qa.judge.comparison.pairing import Pairing, pair_rows
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig, Progress, judge_items
 from cp_paraling_qa.judge.predictions import Row, known_of, read_predictions
 from cp_paraling_qa.judge.rubric import RUBRICS, JudgeItem, Rubric
+from cp_paraling_qa.judge.score import rubric_of
 from cp_paraling_qa.judge.statistics.intervals import CLASS_FIGURES, check_sampling, class_codes, class_figures, mean_replicates
 from cp_paraling_qa.judge.statistics.rating_arrays import Floats, Ints, as_number, cluster_codes
 from cp_paraling_qa.judge.statistics.resampling import Kinds, draws, percentile_interval
@@ -103,8 +104,8 @@ def compare_rows(
         JudgeError: no pair, a score off the scale, an unknown rubric, bad options; names it.
         LLMError: the judge's endpoint cannot be used.
     """
-    check_sampling(n_bootstrap)
-    rubric = _rubric(rubric)
+    check_sampling(n_bootstrap, seed=seed)
+    rubric = rubric_of(rubric)
     pairing = pair_rows(a_rows, b_rows)
     if not pairing.pairs:
         raise JudgeError(
@@ -130,7 +131,7 @@ def compare_rows(
         },
         **compared(pairs, FIGURES, sampling),
         "slices": _sliced(pairs, sampling),
-        "notes": [*_pairing_notes(pairing), *notes, *_score_notes(a, b, judged)],
+        "notes": [*_pairing_notes(pairing), *notes, *_score_notes(a, b, judged, scores, truth)],
         "n_bootstrap": n_bootstrap,
         "seed": seed,
     }
@@ -171,14 +172,6 @@ def _told_beside(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, AttributeError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _rubric(rubric: str | Rubric) -> Rubric:
-    if isinstance(rubric, Rubric):
-        return rubric
-    if rubric not in RUBRICS:
-        raise JudgeError(f"rubric {rubric!r} is not one of {', '.join(sorted(RUBRICS))}")
-    return RUBRICS[rubric]
 
 
 def _slice(a: Row, b: Row, name: str) -> str | None:
@@ -237,13 +230,20 @@ def _pairing_notes(pairing: Pairing) -> list[str]:
     return notes
 
 
-def _score_notes(a: Sequence[Row], b: Sequence[Row], judged: str | None) -> list[str]:
-    if judged is not None:
+def _score_notes(a: Sequence[Row], b: Sequence[Row], judged: str | None, scores: Floats, truth: Sequence[str | None]) -> list[str]:
+    """Which pairs are in no judge figure, and why."""
+    labels = "labels alone are compared" if any(truth) else "there are no labels either, so nothing is compared"
+    if judged is None:
+        has = [any(row.get("score") is not None for row in rows) for rows in (a, b)]
+        if has[0] != has[1]:
+            return [f"Only {'A' if has[0] else 'B'} has judge scores: {labels}. Name a judge to have both read."]
+        return [f"No judge scores: {labels}."]
+    missing = np.isnan(scores)
+    out = int(np.sum(missing.any(axis=1)))
+    if not out:
         return []
-    has = [any(row.get("score") is not None for row in rows) for rows in (a, b)]
-    if has[0] != has[1]:
-        return [f"Only {'A' if has[0] else 'B'} has judge scores: labels alone are compared. Name a judge to have both read."]
-    return ["No judge scores: labels alone are compared."]
+    rest = f": {labels}" if out == len(scores) else ""
+    return [f"{out} of {len(scores)} pairs lack a judge's score (A {int(missing[:, 0].sum())}, B {int(missing[:, 1].sum())}) and are in no judge figure{rest}."]
 
 
 def _sliced(pairs: Pairs, sampling: _Sampling) -> dict[str, dict[str, Any]]:

@@ -40,7 +40,7 @@ def sentence(name: str, figure: Mapping[str, Any]) -> str:
     difference = points(name, figure["difference"])
     same = signed(difference) == "0.0"
     told = "A and B are level" if same else f"B is {abs(difference):.1f} points {'higher' if difference > 0 else 'lower'}"
-    items = f"{figure['n']:,} item{'s' if figure['n'] != 1 else ''}" + (f" of {figure['n_clips']:,} clips" if figure["n_clips"] != figure["n"] else "")
+    items = _counted(figure["n"], "item") + (f" of {_counted(figure['n_clips'], 'clip')}" if figure["n_clips"] != figure["n"] else "")
     if figure["shown"] is None:
         return f"{lead}{told}; no interval from {items}."
     low, high = (signed(points(name, figure[end])).removeprefix("+") for end in ("ci_low", "ci_high"))
@@ -48,6 +48,10 @@ def sentence(name: str, figure: Mapping[str, Any]) -> str:
         return f"{lead}{told} (95 % CI {low} to {high}), and by the same on each of {items}: what could be seen cannot be told."
     verdict, limit = ("shown", "are easily missed") if figure["shown"] else ("not shown", "cannot be seen reliably")
     return f"{lead}{told} (95 % CI {low} to {high}): {verdict}; with {items} differences under {points(name, figure['mde']):.1f} points {limit}."
+
+
+def _counted(n: int, name: str) -> str:
+    return f"{n:,} {name}{'s' if n != 1 else ''}"
 
 
 def sentences(result: Mapping[str, Any]) -> list[str]:

@@ -115,6 +115,8 @@ def _negated(s: _Sentence) -> set[int]:
         gap = s.text[negator.start() : s.places[k]]
         if len(gap.split()) > 12 or cues.NEGATION_BAR.search(gap):
             continue
+        if counts[k] and negator[0] in ("nor", "neither"):  # "no está ni alegre ni triste": said twice, denied once
+            continue
         counts[k] += 1
         for j in range(k + 1, len(s.mentions)):
             joined = s.between(j - 1, j)
@@ -280,7 +282,7 @@ def read(text: str, vocabulary: Vocabulary) -> Reading:
     for n, s in enumerate(found):
         question = s.text.rstrip().endswith("?")
         follower = found[n + 1].text if n + 1 < len(found) else ""
-        said = re.match(r" (?:(yes|yeah|yep|indeed|exactly|correct)|no|nope|not)\b", follower)
+        said = cues.REPLIED.match(follower)
         _weigh_sentence(s, vocabulary.complements, contrast=contrast, question=question, answer="" if said is None else "yes" if said[1] else "no")
         alone = len(s.mentions) == 1 and not s.text.replace(cues.M, "").strip(" .!?,:;()")
         if alone and not question and len(found) > 1 and n in (0, len(found) - 1):

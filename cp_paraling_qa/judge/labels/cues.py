@@ -51,6 +51,8 @@ REWRITES: list[tuple[Pattern[str], str]] = [
             r"\bif (?:i|we) (?:had to|have to|must|were to|was to|should)(?: \w+){1,3}?(?= [,:]| §| it| that| i )|\bif (?:anything|pressed|forced|you ask me|i am honest)\b",
             "perhaps",
         ),
+        (r"\bif (?:i|we) (?:had to|have to|must|were to|was to|should|could only) (?=(?:choose|pick|decide|select|guess|name|say|go|opt)\b)", ""),
+        (r"\b(?:can|could) not believe (?=how|what\b|his\b|her\b|their\b|the\b)", "indeed "),
         (r"\bas (?:if|though)\b", "that"),
         (r"\bif not\b", "or even"),
         # no emotion at all is what a neutral voice shows
@@ -126,6 +128,14 @@ UNWILLING = re.compile(
 """A refusal to look at all: what such an answer then calls merely possible is no claim."""
 
 QUESTION = re.compile(r"^(?:so |and |question : )?(?:is|are|was|were|does|do|did|could|can|would|should|what|which|how|who|whose|why|will|has|have)\b")
+
+_SURE = r"(?:absolutely|certainly|definitely|clearly|obviously|surely|of course|very much|probably|most likely)"
+_SO = r"(?:he|she|it|they) (?:is|are|was|does|do|did)"
+REPLIED = re.compile(
+    rf" (?:(?:oh|well|,|{_SURE}) )*(?:(?:no|nope|not|never|(?:quite |on |rather )?the (?:contrary|opposite)|i (?:do not|would not) (?:think|say|believe) so|{_SO} not(?= [.!]| ?$))\b"
+    rf"|(yes|yeah|yep|indeed|exactly|correct|i (?:think|would say|believe|guess) so|(?:{_SO}|{_SURE}(?: so| {_SO})?)(?= [.!]| ?$))\b)"
+)
+"""What follows a question and answers it: group 1 says yes, the rest says no."""
 
 NEGATOR = re.compile(r"\b(?:not|never|nor|neither|without|none|nobody|nothing|no(?! [,;:.!]| $|$))\b(?! (?:sure|certain|to mention)\b)")
 NEGATION_BAR = re.compile(
@@ -217,7 +227,7 @@ CONTRAST = re.compile(
 )
 STRONG = re.compile(
     r"\b(?:actually|in fact|in reality|in truth|truly|truthfully|answer (?:is|would be)|answer|final(?:ly)?|therefore|thus|hence|in conclusion|conclusion|conclude(?: that)?|in summary|in short|summary|ultimately|in the end|all in all"
-    r"|on balance|all things considered|i (?:would |will )?(?:still |rather |just )?(?:choose|chose|pick|picked|select|selected|go with|settled? on|stay with|stick (?:with|to)|opt for|vote for|lean towards?|classify|label|call|guess|say)|going with|best (?:described|characteri[sz]ed|labell?ed|summari[sz]ed|guess|fit|match)"
+    r"|on balance|all things considered|i (?:would |will )?(?:still |rather |just )?(?:choose|chose|take|pick|picked|select|selected|go (?:with|for)|settled? on|stay with|stick (?:with|to)|opt for|vote for|lean towards?|classify|label|call|guess|say)|going with|best (?:described|characteri[sz]ed|labell?ed|summari[sz]ed|guess|fit|match)"
     r"|overall|most (?:likely|probably|consistent|closely|accurately|prominent|prominently|of all)|more (?:likely|probably|plausibly?|accurately|like)|mostly|mainly|primar(?:y|ily)|predominant(?:ly)?|chiefly|largely|above all|first and foremost|dominant"
     r"|main|principal(?:ly)?|core|strongest|key emotion|now|or rather|i mean|correction|scratch that|wait|on second thoughts?|prevailing|leading|boxed|surely|essentially|genuinely|first choice|underneath|deep down|beneath|true emotion|real emotion|"
     r"classified as|categori[sz]ed as|identified as|labell?ed as|so it is|so this is|so the)\b(?! hints?)"
@@ -225,7 +235,7 @@ STRONG = re.compile(
 """What follows is the answer's last or leading word; worth 3."""
 STRONG_AFTER = re.compile(
     r"^ (?:(?:emotions?|label|tone|option|feeling|here) )?(?:(?:is|seems?|looks?|sounds?|appears?|fits?|would be|being|as|clearly|to be|still|remains?|feels?|are|may be|might be|probably|much|far|by far|comes|stands|it) ){0,4}(?:the )?(?:my )?"
-    r"(?:best|better|more likely|most likely|likeliest|likelier|strong(?:er|est)|dominant|dominat(?:es|ing|ed)|predominat(?:es|ing)|predominant|prevail(?:s|ing)|wins?|winning|final|more (?:plausible|probable|fitting|apt|accurate|prominent|evident|apparent|consistent)"
+    r"(?:best|better|more likely|most likely|likeliest|likelier|strong(?:er|est)|dominant|dominat(?:es|ing|ed)|predominat(?:es|ing)|predominant|prevail(?:s|ing)|wins?|winning|final|more (?:plausible|probable|fitting|apt|accurate|prominent|evident|apparent|consistent|convincing|persuasive|compelling|suitable|appropriate|credible|obvious)"
     r"|most (?:\w+)|main|primary|correct|right|out on top|out|my (?:answer|choice|pick|guess)|answer|overall|over all|above all|it is|leads?|does(?= [.,;!]))\b"
 )
 KEYED = re.compile(

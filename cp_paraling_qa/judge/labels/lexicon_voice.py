@@ -54,7 +54,7 @@ VOICE_WORDS: dict[str, dict[tuple[str, ...], str]] = {
         ): "sullen? sulky? distraught choked_up teary_eyed misty_eyed heavy_hearted heavy_heart desolate doleful dolefully inconsolable woebegone cheerless dispirited downbeat dismal lamenting? laments? subdued? sniffling? sniffles?",
         ("happy",): "gratified chipper ebullient exultant exultantly rejoicing rejoices buoyant in_good_cheer happy_go_lucky grinning? grins?",
         ("fearful",): "terror_stricken panic_stricken trembling? trembles? shivering? quaking aghast? shaken? frantic? frantically?",
-        ("surprised",): "wide_eyed? startlement caught_by_surprise caught_off_balance jaw_dropping? gasps? gasping? unexpectedly?",
+        ("surprised",): "wide_eyed? startlement caught_by_surprise caught_off_balance off_guard caught_unawares jaw_dropping? gasps? gasping? unexpectedly?",
         ("disgust",): "queasy? icky sickening nauseating stomach_turning retching? gagging?",
         ("contempt",): "supercilious patronizing? patronising? belittling scoffing? scoffs? disparaging",
         ("calm", "neutral"): "unperturbed at_peace sedate level_headed? zen?",

@@ -31,6 +31,9 @@ _OPENED = (
 _SAID = re.compile(
     r"\b(?:say|says|said|saying|words?|phrase|text|transcript|transcription|utterance|sentence|lyrics?|line|claims?|quot\w+|content|literally|reads?|title|calls?|exclaim\w*|shout\w*|yell\w*|whisper\w*|ask\w*|repl\w+|repeat\w*|utter\w*)\W*(?:\w+\W+){0,2}$"
 )
+_SAID_AFTER = re.compile(
+    r"\W*(?:he|she|they|(?:the|a|this) (?:speaker|man|woman|person|caller|customer|girl|boy))\W+(?:\w+ly\W+)?(?:says?|said|shouts?|yells?|asks?|cries|exclaims?|whispers?|repeats?)\b"
+)
 _PERSON = re.compile(r"\b(?:i|i'm|i've|you|we|my|me|your|our|us)\b")
 
 
@@ -43,7 +46,8 @@ def _unquote(text: str) -> str:
     def keep(match: re.Match[str]) -> str:
         inside = next(group for group in match.groups() if group is not None)
         short = len(inside.split()) <= 3 and not _PERSON.search(inside)
-        return f" {inside} " if short and not _SAID.search(match.string[max(0, match.start() - 40) : match.start()]) else " quotation "
+        said = _SAID.search(match.string[max(0, match.start() - 40) : match.start()]) or _SAID_AFTER.match(match.string, match.end())
+        return f" {inside} " if short and not said else " quotation "
 
     return _QUOTED.sub(keep, text)
 

@@ -17,7 +17,8 @@ from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.statistics.rating_arrays import Floats, Ints, as_list, as_number, as_numbers, check_same_length, missing
 
 LEVELS = ("nominal", "ordinal", "interval")
-WEIGHTS = {"identity": "identity", "nominal": "identity", "ordinal": "ordinal", "linear": "linear", "interval": "linear", "quadratic": "quadratic"}
+WEIGHTS = {"identity": "identity", "nominal": "identity", "ordinal": "ordinal", "linear": "linear", "interval": "quadratic", "quadratic": "quadratic"}
+"""Names of weights; "interval" is what it is of α: squared distance."""
 
 
 def krippendorff_alpha(ratings: Sequence[Sequence[Any]], level: str = "ordinal") -> float:
@@ -81,7 +82,7 @@ def cohen_kappa(a: Sequence[Any], b: Sequence[Any], *, weights: str | None = Non
     Args:
         a: one rater's ratings; None or NaN where missing, which leaves the pair out.
         b: the other's.
-        weights: None or "nominal" (any difference is one), "linear" or "interval" (places), "ordinal" (pairs of places), "quadratic" (squared places).
+        weights: None or "nominal" (any difference is one), "linear" (places), "ordinal" (pairs of places), "quadratic" or "interval" (squared places).
         categories: all values a rating may take: numbers in any order, labels in the order of the scale; None for those that occur.
 
     Returns:
@@ -115,7 +116,7 @@ def gwet_ac2(ratings: Sequence[Sequence[Any]], *, weights: str = "quadratic", ca
 
     Args:
         ratings: one list per rater, one entry per item; None or NaN where missing.
-        weights: "identity" or "nominal", "linear" or "interval", "quadratic" (by the numbers' distance; labels by their place), "ordinal" (by places).
+        weights: "identity" or "nominal", "linear", "quadratic" or "interval" (by the numbers' distance; labels by their place), "ordinal" (by places).
         categories: all values a rating may take: numbers in any order, labels in the order of the scale; None for those that occur.
 
     Returns:
@@ -313,7 +314,8 @@ def _weights(name: str) -> str:
 
 def _places(values: Sequence[Any], categories: Iterable[Any] | None, *, ordered: bool) -> dict[Any, int]:
     """The place of each category on its scale, in order."""
-    found = list(dict.fromkeys(values if categories is None else as_list("categories", categories)))
+    given = values if categories is None else as_list("categories", categories)
+    found = list(dict.fromkeys(value for value in given if not missing(value)))  # what is missing is no category
     labels = any(isinstance(value, str) for value in found)
     if labels and ordered and categories is None:
         raise JudgeError("weights on labels need their order: give categories, lowest first")

@@ -110,7 +110,8 @@ def corrected_score(
         >>> round(found.score, 3), found.method, found.n_human
         (0.4, 'rogan-gladen', 6)
     """
-    low, high = _checked(scale, method, n_bootstrap, confidence)
+    low, high = _checked(scale, method)
+    check_sampling(n_bootstrap, confidence, seed=seed)
     judged, rated = as_numbers("scores", scores), as_numbers("human", human)
     check_same_length(scores=judged, human=rated)
     for name, column in (("scores", judged), ("human", rated)):
@@ -131,9 +132,8 @@ def corrected_score(
     return Corrected(mean, around[0], around[1], f"{chosen}: {reason}" if reason else chosen, n_human)
 
 
-def _checked(scale: tuple[float, float], method: str, n_bootstrap: int, confidence: float) -> tuple[float, float]:
-    check_sampling(n_bootstrap, confidence)
-    low, high = scale
+def _checked(scale: tuple[float, float], method: str) -> tuple[float, float]:
+    low, high = scale if isinstance(scale, Sequence | np.ndarray) and len(scale) == 2 else (0, 0)
     if not low < high:
         raise JudgeError(f"scale is {scale!r}; give the lowest and the highest score, such as (0, 5)")
     if method not in METHODS:

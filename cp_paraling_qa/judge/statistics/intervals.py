@@ -4,8 +4,8 @@ Resamples draw whole clusters (all questions about a clip). The interval is the 
 (see `resampling`): the plain one covers 93.7 % with 40 clips of 5 questions and 89 % with 10 clips, this one 95.0 % and 94 %. BCa was tried beside it: no
 better for means, macro F1 and UAR at n = 200, and worse where nearly all scores are equal. `benchmarks/intervals.py` measures the coverage again.
 
-What no bootstrap sees: where all values are equal the interval has no width, although the next item may differ. Of labels that are all right, or all wrong, more
-is known, and their intervals have the width of the exact binomial ones.
+What no bootstrap sees: where all values are equal the interval has no width, although the next item may differ. Of labels that are all right or all wrong, and of
+scores on a scale, more is known: `interval_of_equals` gives what exactly so many can show.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ class Interval(NamedTuple):
 NO_INTERVAL = Interval(math.nan, math.nan)
 
 
-def check_sampling(n_bootstrap: int, confidence: float = 0.95) -> None:
-    """Raise a `JudgeError` unless both can be used; 0 resamples give no interval."""
+def check_sampling(n_bootstrap: int, confidence: float = 0.95, *, seed: int = 0) -> None:
+    """Raise a `JudgeError` unless all can be used; 0 resamples give no interval, and without a seed no interval would come twice."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise JudgeError(f"seed is {seed!r}; give a whole number from 0")
     if isinstance(n_bootstrap, bool) or not isinstance(n_bootstrap, int | np.integer) or n_bootstrap < 0:
         raise JudgeError(f"n_bootstrap is {n_bootstrap!r}; give a number of resamples such as 2000, 0 for no interval")
     if not 0 < confidence < 1:
@@ -76,7 +78,7 @@ def bootstrap_ci(
         >>> 0 <= low < 19 / 6 < high <= 5
         True
     """
-    check_sampling(n_bootstrap, confidence)
+    check_sampling(n_bootstrap, confidence, seed=seed)
     if statistic is not None:
         return _of_statistic(values, statistic, clusters, n_bootstrap, confidence, seed)
     numbers = _column(values)
@@ -88,6 +90,27 @@ def bootstrap_ci(
     low, high = percentile_interval(mean_replicates(numbers, codes, n_bootstrap, seed), int(codes.max()) + 1, confidence=confidence)
     least, most = float(numbers.min()), float(numbers.max())
     return NO_INTERVAL if math.isnan(low) else Interval(min(max(low, least), most), max(min(high, most), least))
+
+
+def interval_of_equals(value: float, bounds: tuple[float, float], n_clusters: int) -> Interval:
+    """The 95 % interval of a mean where all items have one and the same value, of which a bootstrap would make no interval at all.
+
+    That so many clusters agree bounds the share that does not: exactly, by 1 − 0.025^(1 ÷ clusters) (Clopper and Pearson 1934). Whatever lies beyond is at worst
+    all at one end of the scale.
+
+    Args:
+        value: of every item.
+        bounds: lowest and highest value there may be.
+        n_clusters: independent units; NaN, NaN with fewer than 2.
+
+    Example:
+        >>> [round(end, 2) for end in interval_of_equals(100.0, (0.0, 100.0), 20)]
+        [83.16, 100.0]
+    """
+    if n_clusters < 2:
+        return NO_INTERVAL
+    others = 1 - 0.025 ** (1 / n_clusters)
+    return Interval(value - others * (value - bounds[0]), value + others * (bounds[1] - value))
 
 
 def _column(values: Any) -> Floats:
@@ -196,7 +219,7 @@ def class_score_intervals(
         >>> round(found["accuracy"], 3), found["accuracy_ci_low"] < 2 / 3 < found["accuracy_ci_high"]
         (0.667, True)
     """
-    check_sampling(n_bootstrap)
+    check_sampling(n_bootstrap, seed=seed)
     check_same_length(truth=truth, mapped=mapped)
     codes = cluster_codes(clusters, len(truth))
     at = [i for i, label in enumerate(truth) if not missing(label)]
@@ -216,12 +239,11 @@ def class_score_intervals(
 
 
 def _not_certain(found: Mapping[str, float | None], n_clusters: int) -> dict[str, float]:
-    """All right, or all wrong, is not certainly so: where every resample says the same, the exact binomial bound for as many clusters (Clopper and Pearson 1934)."""
+    """All right, or all wrong, is not certainly so: where every resample says the same, the exact bound for as many clusters."""
     known = {name: value for name, value in found.items() if value is not None}
-    exact = 0.025 ** (1 / n_clusters)
     for name in CLASS_FIGURES:
         if known.get("accuracy") == 1.0 and known.get(f"{name}_ci_low") == 1.0:
-            known[f"{name}_ci_low"] = exact
+            known[f"{name}_ci_low"] = interval_of_equals(1.0, (0.0, 1.0), n_clusters).low
         elif known.get("accuracy") == 0.0 and known.get(f"{name}_ci_high") == 0.0:
-            known[f"{name}_ci_high"] = 1 - exact
+            known[f"{name}_ci_high"] = interval_of_equals(0.0, (0.0, 1.0), n_clusters).high
     return known

@@ -106,7 +106,9 @@ def check_on_scale(name: str, values: Floats, scale: tuple[float, float]) -> Non
     off = np.argwhere((values < low) | (values > high))
     if len(off):
         place = "".join(f"[{i}]" for i in off[0])
-        raise JudgeError(f"{name}{place} is {values[tuple(off[0])]:g}, outside the scale {low:g} to {high:g}")
+        raise JudgeError(
+            f"{name}{place} is {values[tuple(off[0])]:g}, outside the scale {low:g} to {high:g}; give the scale that it is on, or put it on this one"
+        )
 
 
 def cluster_codes(clusters: Sequence[Hashable] | None, n: int) -> Ints:

@@ -56,7 +56,7 @@ def label_validity(
         >>> found["judge_label_auc"], found["correct_to_incorrect"]["4"]
         (0.875, {'correct': 1, 'incorrect': 1, 'ratio': 1.0})
     """
-    check_sampling(n_bootstrap)
+    check_sampling(n_bootstrap, seed=seed)
     x, right = as_numbers("scores", scores), as_truth(correct)
     check_same_length(scores=x, correct=right)
     used = ~(np.isnan(x) | np.isnan(right))
@@ -123,7 +123,7 @@ def human_validity(
         >>> found["human_bias"], found["human_mae"], found["human_spearman_n"]
         (0.5, 0.5, 4)
     """
-    check_sampling(n_bootstrap)
+    check_sampling(n_bootstrap, seed=seed)
     low, high = scale
     if low >= high:
         raise JudgeError(f"scale {scale!r} must be its lowest and highest point")

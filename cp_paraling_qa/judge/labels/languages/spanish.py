@@ -167,6 +167,7 @@ LANGUAGE = Language(
         (r"\bmas\b([^.!?;,]{2,50}?)\bque\b", r"<rather>\1<than>"),
         (r"\bmenos\b([^.!?;,]{2,50}?)\bque\b", r"<less>\1<than>"),
         (r"\bmas (?=\w)", "<more> "),
+        (r"\b(no (?:\w+ ){1,3}?)(?:nada|nunca|jamas|tampoco|ningun[oa]?)\b", r"\1"),  # said twice, denied once
         (r"\bni\b([^.!?;,]{1,60}?)\bni\b", r"<neither>\1<nor>"),
     ),
     endings=("o", "a", "os", "as"),
