@@ -91,8 +91,8 @@ WORDS: dict[tuple[str, ...], str] = {
     ("embarrassed",): "embarrassed embarrassment ashamed shame guilt guilty guiltily",
     ("jealous",): "jealous jealousy envious envy",
     ("curious",): "curious curiosity curiously",
-    ("female",): "female females woman women lady ladies girl girls gal feminine womanly she? her? hers? herself?",
-    ("male",): "male males man men guy guys boy boys gentleman gentlemen dude masculine manly bloke fellow he? him? his? himself?",
+    ("female",): "female females woman women lady ladies girl girls gal feminine womanly lass she? her? hers? herself?",
+    ("male",): "male males man men guy guys boy boys gentleman gentlemen dude masculine manly bloke fellow chap chaps lad lads he? him? his? himself?",
     ("positive",): "positive positively positivity favorable favourable favorably favourably pleasant? good? approving?",
     ("negative",): "negative negatively negativity unfavorable unfavourable unfavorably unpleasant? bad? pessimistic pessimism disapproving?",
 }

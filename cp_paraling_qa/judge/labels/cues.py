@@ -29,6 +29,8 @@ REWRITES: list[tuple[Pattern[str], str]] = [
         (r"^(?:sadly|happily|surprisingly|amazingly|shockingly|gladly|thankfully|hopefully)\b(?= ,)|\b(?:un)?surprisingly\b", "indeed"),
         (r"\b(?:it is |it comes as )?no surprise(?: that)?\b|\bto (?:my|our|everyone 's|no one 's) surprise\b|\bwould not be surprised (?:if|to)\b", "indeed"),
         (r"\b(?:for|to) (?:fear|lack) of\b", "of"),
+        (r"\bat (?:(?:his|her|their|my|the|\w+ 's|wit) )*(?:wits? (?:'s )?end|the end of (?:his|her|their|the) (?:rope|tether))\b", "exasperated"),
+        (r"\b(?:without|free (?:of|from)|devoid of) (?:\w+ )?(?:judge?ment|opinion|evaluation|bias|slant)s?\b", "in an impartial tone"),
         # certainty that is spelled with a negation
         (
             r"\b(?:there is |there 's |i have |with )?(?:no|without(?: a| any)?|beyond(?: a| any)?) (?:doubt|question|mistake|denying)(?: about it| that| ,)?\b",
@@ -38,13 +40,22 @@ REWRITES: list[tuple[Pattern[str], str]] = [
         (r"\b(?:undeniably|undoubtedly|unmistakably|unmistakeably|doubtless|doubtlessly)\b", "surely"),
         (r"\b(?:nothing|none|no emotion|no one emotion) (?:but|other than|except|if not)\b", "surely"),
         (r"\b(?:can|could) (?:not|hardly|barely|scarcely) (?:be|sound|seem) (?:any )?more\b|\bcould not be\b(?= \w+er\b)", "is very"),
+        (r"\b(?:(?:can|could) )?(?:not|barely|hardly|scarcely) contain (?:himself|herself|themselves)\b", "is bubbling over"),
+        (
+            r"\b(?:(?:is|was|were|are) )?(?:(?:fail|struggl)(?:s|es|ed|ing)?|(?:unable|powerless|not able)) to (?:hide|conceal|suppress|hold back|mask|disguise)\b"
+            r"|\b(?:makes?|making|made) no (?:(?:attempt|effort|bones) (?:to (?:hide|conceal|mask|disguise)|about)|secret of)\b",
+            "shows",
+        ),
         (
             r"\b(?:can|could|does|do|did)? ?(?:not|barely|hardly|scarcely) (?:even )?(?:contain|hide|conceal|suppress|hold back|control|mask|disguise)\b",
             "shows",
         ),
         (r"\b(?:never|rarely|seldom) (?:have i )?(?:heard|seen|met) (?:such|anyone so|anything so|someone so|anyone more|a more|anybody so)\b", "surely"),
         (r"\b(?:nothing|nobody|no one) (?:could |can |will )?\w+ (?:him |her |them )?(?=(?:more |\w+er\b))", "surely "),
-        (r"\bnever (?:been|sounded|felt) (?:so|this|more)\b", "is very"),
+        (
+            r"\bnever (?:been|sounded|felt) (?:so|this|more)\b|\bnever (?:(?:been|sounded|felt|seemed|looked) )?(?:more(?! than\b)|(?=\w+(?:ier|dder|lmer)\b))",
+            "is very ",
+        ),
         (r"\bnot (?:only|just|merely|simply|solely)\b(?! (?:be|do|the|a)\b)(?=.* but\b)", "both"),
         (r"\bnot (?:only|just|merely|simply|solely)\b(?! (?:be|do|the|a)\b)", "partly"),
         (
@@ -113,7 +124,7 @@ REFUSAL = re.compile(
     r"|\b(?:no idea|not (?:entirely |quite |really |completely |at all |fully |100 % )?(?:sure|certain|clear|known|specified|mentioned|provided|given|stated|applicable|enough (?:information|context"
     r"|evidence|data)|sufficient)|unsure|unclear|uncertain|unknown|undetermined|indeterminate|undeterminable|inconclusive|ambiguous|insufficient (?:information|context|data|evidence)|n / a"
     r"|no (?:\w+ ){1,3}(?:can|could) be (?:given|determined|assigned|identified|inferred|provided|detected|made)|none of the (?:above|options|labels)|inaudible|unintelligible|no audio|no (?:information|clear (?:answer|indication|evidence))|without (?:hearing|listening|access|the audio|more)|refuse|decline|will not|would rather not"
-    r"|prefer not|anyone 's guess|who knows|as an? (?:ai|language|large|text)|cannot be)\b"
+    r"|not (?:\w+ )?comfortable (?:with )?(?:to|\w+ing)|(?:i am|model is|assistant is) not (?:\w+ )?(?:equipped|qualified|designed|trained|programmed|built|allowed|permitted|meant|in a position) (?:to|for)|prefer not|anyone 's guess|who knows|as an? (?:ai|language|large|text)|cannot be)\b"
 )
 REFUSAL_ENDS = re.compile(
     r" (?:but|however|yet|although|though|still|nevertheless|nonetheless|;|,(?= (?:maybe|perhaps|possibly|probably|likely|i|it|he|she|they|the|my|so|most|surely)\b)|,(?= (?!or |and )(?:\w+ )?§ (?:maybe|perhaps|probably|possibly|i (?:think|guess|suppose|would)|[.!?]))"
@@ -139,7 +150,7 @@ REPLIED = re.compile(
 
 NEGATOR = re.compile(r"\b(?:not|never|nor|neither|without|none|nobody|nothing|no(?! [,;:.!]| $|$))\b(?! (?:sure|certain|to mention)\b)")
 NEGATION_BAR = re.compile(
-    r" (?:[,;:()]|but|yet|however|although|though|while|so(?= (?:i|he|she|it|they|the|this|my)\b)|whereas|therefore|just|simply|instead|despite|(?<!not )because) "
+    r" (?:[,;:()]|but|yet|however|although|though|while|so(?= (?:i|he|she|it|they|the|this|my)\b)|whereas|therefore|just|simply|instead|despite|(?<!not )because|and(?= (?:he|she|it|they|is|are|sounds?|seems?) (?!not\b))) "
 )
 """What a negation does not reach across."""
 AFTER_NEGATION = re.compile(
@@ -182,8 +193,9 @@ AFTER: list[tuple[Pattern[str], float, str]] = [
     (re.compile(r"^ (?:voice )?, but there (?:is|was) (?:none|no trace)\b"), 0.0, "negated"),
     (re.compile(r"^ (?:facade|façade|mask|front|exterior|veneer)\b"), 0.3, "pretended"),
     (re.compile(r"^ (?:voice |tone )?(?:at first|initially|to begin with|(?:at|in|near) the (?:very )?(?:start|beginning|outset))\b"), 0.75, "an earlier state"),
+    (re.compile(r"^ (?:(?:was|seemed|felt|sounded) )(?:like )?(?:my|the|an?) (?:very )?(?:first|initial|early|gut) (?:impression|guess|thought|instinct|idea|hunch|reaction|choice)\b"), 0.75, "a candidate"),
     (re.compile(r"^ (?:under ?tones?|overtones?|tinges?|undercurrents?|tinged(?! (?:with|by))|hints?)\b"), 0.0, "only a hint"),
-    (re.compile(r"^ (?:(?:\w+ )?(?:news|story|stories|tale|memor(?:y|ies)|childhood|events?|birthday|ending|movies?|films?|songs?|music|party|anniversary|holidays?|hour|bosses|boss|customers?|clients?|child|children|kids?|friends?|neighbou?rs?|mother|father|mom|dad|wife|husband|brother|sister|colleagues?|listeners?|audience|crowd|mob|dog|parents?|letter|couple|baby|topic|subject|theme|situation|occasion|thoughts?|background|circumstances?|face|day|days|times|place)\b|days?\b)"), 0.0, "said of something else"),
+    (re.compile(r"^ (?:(?:(?!(?:the|this|that|these|those|his|her|their|its|my|our|a|an)\b)\w+ )?(?:news|story|stories|tale|memor(?:y|ies)|childhood|events?|birthday|ending|movies?|films?|songs?|music|party|anniversary|holidays?|hour|bosses|boss|customers?|clients?|child|children|kids?|friends?|neighbou?rs?|mother|father|mom|dad|wife|husband|brother|sister|colleagues?|listeners?|audience|crowd|mob|dog|parents?|letter|couple|baby|topic|subject|theme|situation|occasion|thoughts?|background|circumstances?|face|day|days|times|place)\b|days?\b)"), 0.0, "said of something else"),
     (re.compile(r"^ (?:\w+ )?(?:speakers?|person|people|voices?|tone|speech|individuals?|someone) (?:would|typically|usually|often|generally|tends?|is usually|might|could)\b"), 0.25, "a general remark"),
     (re.compile(r"^ (?:\w+ )?(?:words|wording|text|transcript|content|lyrics|sentence|message|statement|language|phrase|phrases|script|vocabulary)\b(?! (?:by|in|with) (?:a|an|his|her|the|their) )"), 0.5, "said of the words"),
     (re.compile(r"^ (?:(?:is|was|would be|seems|might be|could be|may be|are) (?:\w+ )?(?:possible|conceivable|plausible|an option|a possibility|second(?:ary)?|less(?:er)?|weaker|minor)|(?:takes|comes) second)\b"), 1.25, "a candidate"),
@@ -230,7 +242,7 @@ STRONG = re.compile(
     r"|on balance|all things considered|i (?:would |will )?(?:still |rather |just )?(?:choose|chose|take|pick|picked|select|selected|go (?:with|for)|settled? on|stay with|stick (?:with|to)|opt for|vote for|lean towards?|classify|label|call|guess|say)|going with|best (?:described|characteri[sz]ed|labell?ed|summari[sz]ed|guess|fit|match)"
     r"|overall|most (?:likely|probably|consistent|closely|accurately|prominent|prominently|of all)|more (?:likely|probably|plausibly?|accurately|like)|mostly|mainly|primar(?:y|ily)|predominant(?:ly)?|chiefly|largely|above all|first and foremost|dominant"
     r"|main|principal(?:ly)?|core|strongest|key emotion|now|or rather|i mean|correction|scratch that|wait|on second thoughts?|prevailing|leading|boxed|surely|essentially|genuinely|first choice|underneath|deep down|beneath|true emotion|real emotion|"
-    r"classified as|categori[sz]ed as|identified as|labell?ed as|so it is|so this is|so the)\b(?! hints?)"
+    r"(?:turn(?:s|ed)? out|prove[sd]?) to be|classified as|categori[sz]ed as|identified as|labell?ed as|so it is|so this is|so the)\b(?! hints?)"
 )
 """What follows is the answer's last or leading word; worth 3."""
 STRONG_AFTER = re.compile(

@@ -10,6 +10,7 @@ from cp_paraling_qa.judge.labels.claims import Mention, Reading, read
 from cp_paraling_qa.judge.labels.label_match import ABSTAIN, EMPTY, EXACT, LEXICON, NEGATED, NO_WORD, OUTSIDE, QUOTED, REFUSED, SEVERAL, LabelMatch
 from cp_paraling_qa.judge.labels.languages.gloss import gloss, language_of
 from cp_paraling_qa.judge.labels.lexicon import CODES
+from cp_paraling_qa.judge.labels.plain_text import join_letters
 from cp_paraling_qa.judge.labels.vocabulary import Vocabulary, tokens
 
 _NUMBER_BEHIND = re.compile(r" *[:=(]? *(\d+(?:\.\d+)?) ?%?")
@@ -92,6 +93,7 @@ def by_words(text: str | None, vocabulary: Vocabulary) -> ByWords:
         if text and (signs := read(text, vocabulary)).mentions:
             return ByWords(_decide(text, signs) or LabelMatch(None, ABSTAIN, NO_WORD, 0.0))
         return ByWords(LabelMatch(None, ABSTAIN, EMPTY, 0.0))
+    text = join_letters(text)
     if match := _exact(text, vocabulary):
         return ByWords(match)
     code = language_of(text)

@@ -6,6 +6,8 @@ emotion. Collected by hand from everyday English. The form is that of `feeling_w
 
 from __future__ import annotations
 
+from cp_paraling_qa.judge.labels.lexicon_feelings import FEELINGS, OPINIONS
+
 MODERATE = "moderate"
 """The middle of several scales: alone it does not tell which question the space asks."""
 
@@ -43,34 +45,8 @@ _PLACES = {
 }
 
 VOICE_WORDS: dict[str, dict[tuple[str, ...], str]] = {
-    # feelings that only answers to be mapped need: rarer words, figures of speech, what a body does; `feeling_words` is shared with the filters of questions
-    "feeling": {
-        (
-            "angry",
-        ): "foul_mood in_a_temper growling? growls? snarling? snarls? up_in_arms short_tempered belligerent confrontational? accusatory? riled riled_up at_boiling_point",
-        ("frustrated", "angry"): "at_the_end_of_her_rope at_the_end_of_his_rope out_of_patience had_enough_of sick_and_tired exasperating",
-        (
-            "sad",
-        ): "sullen? sulky? distraught choked_up teary_eyed misty_eyed heavy_hearted heavy_heart desolate doleful dolefully inconsolable woebegone cheerless dispirited downbeat dismal lamenting? laments? subdued? sniffling? sniffles?",
-        ("happy",): "gratified chipper ebullient exultant exultantly rejoicing rejoices buoyant in_good_cheer happy_go_lucky grinning? grins?",
-        ("fearful",): "terror_stricken panic_stricken trembling? trembles? shivering? quaking aghast? shaken? frantic? frantically?",
-        ("surprised",): "wide_eyed? startlement caught_by_surprise caught_off_balance off_guard caught_unawares jaw_dropping? gasps? gasping? unexpectedly?",
-        ("disgust",): "queasy? icky sickening nauseating stomach_turning retching? gagging?",
-        ("contempt",): "supercilious patronizing? patronising? belittling scoffing? scoffs? disparaging",
-        ("calm", "neutral"): "unperturbed at_peace sedate level_headed? zen?",
-        (
-            "neutral",
-        ): "even_toned even_tone level_tone stoic? stoical? bland? robotic? toneless unmoved factual factually informative? unexcited no_strong_emotion plain_tone ordinary_tone reserved?",
-        ("excited", "happy"): "amped amped_up raring_to_go keyed_up? buzzing? overexcited",
-    },
-    "sentiment": {
-        (
-            "positive",
-        ): "praise praises praising complimentary compliments? recommend? recommends? love? loves? like? likes? enjoyable enjoyed? enjoys? great? excellent? wonderful? fantastic? upbeat optimistic? appreciative enthusiastic?",
-        (
-            "negative",
-        ): "critical criticism? criticizes criticises criticizing complaint complaints complains? complaining? hate? hates? dislike? dislikes? terrible? awful? horrible? poor? unhappy? scathing disparaging pessimistic?",
-    },
+    "feeling": FEELINGS,
+    "sentiment": OPINIONS,
     "pace": {
         ("slow",): "slow slowly slower slowest slowness slow_paced unhurried unhurriedly drawling dragging sluggish sluggishly leisurely lethargic? measured?",
         ("fast",): "fast faster fastest quick quickly quicker rapid rapidly rapid_fire hurried hurriedly rushed rushing brisk briskly speedy fast_paced hasty hastily swift swiftly racing",

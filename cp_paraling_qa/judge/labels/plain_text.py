@@ -14,6 +14,7 @@ _THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re
 _TAG = re.compile(r"<\|?/?\s*([A-Za-z][A-Za-z_ -]{0,24}?)\s*\|?/?>|\[([A-Za-z][A-Za-z_ -]{1,24})\]")
 _QUOTED = re.compile(r"\"([^\"\n]{1,400})\"|(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w)){1,400})'(?!\w)")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?%?|[\u0900-\u0963\u0970-\u097f]+|[^\W\d_]+|'s\b|[^\w\s]")
+_SPELLED_OUT = re.compile(r"(?<![\w'.-])[A-Za-z](?:([ -])[A-Za-z])(?:\1[A-Za-z])+(?![\w'-])")
 _CURLY = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "`": " ", "*": " ", "#": " ", "_": " ", "\u00a0": " "})
 _OPENED = (
     (re.compile(r"\bcan'?t\b|\bcannot\b"), "can not"),
@@ -30,11 +31,22 @@ _OPENED = (
 )
 _SAID = re.compile(
     r"\b(?:say|says|said|saying|words?|phrase|text|transcript|transcription|utterance|sentence|lyrics?|line|claims?|quot\w+|content|literally|reads?|title|calls?|exclaim\w*|shout\w*|yell\w*|whisper\w*|ask\w*|repl\w+|repeat\w*|utter\w*)\W*(?:\w+\W+){0,2}$"
+    r"|\b(?:goes|went)\W*$"
 )
 _SAID_AFTER = re.compile(
     r"\W*(?:he|she|they|(?:the|a|this) (?:speaker|man|woman|person|caller|customer|girl|boy))\W+(?:\w+ly\W+)?(?:says?|said|shouts?|yells?|asks?|cries|exclaims?|whispers?|repeats?)\b"
 )
 _PERSON = re.compile(r"\b(?:i|i'm|i've|you|we|my|me|your|our|us)\b")
+
+
+def join_letters(text: str) -> str:
+    """Words that are spelled out are put together.
+
+    Example:
+        >>> join_letters("It is S-A-D, a n g r y")
+        'It is SAD, angry'
+    """
+    return _SPELLED_OUT.sub(lambda match: match[0].replace(match[1], ""), text)
 
 
 def _unquote(text: str) -> str:
@@ -70,6 +82,7 @@ def normalise(text: str) -> str:
         text = _unquote(text)
         for pattern, opened in _OPENED:
             text = pattern.sub(opened, text)
+        text = re.sub(r"(?<=s)'(?!\w)", " ", text)
     else:
         text = text.replace("cannot", "can not")
     text = re.sub(r"(?<=\w)-(?=\w)", " ", text)

@@ -22,6 +22,7 @@ DERIVED = 1.4
 """Strength of an emotion word where the space asks for sentiment."""
 _TYPO_FROM, _TWO_ERRORS_FROM = 5, 9
 _LEADS_TO_ANSWER = frozenset({":", "is", "say", "so", "thus", "therefore", "hence", "be", "answer", "clearly", "definitely"})
+_REPEATS = re.compile(r"(.)\1+")
 _REPEATED = re.compile(r"(.)\1{2,}")
 
 
@@ -106,6 +107,11 @@ def _deletions(word: str, errors: int) -> set[str]:
     return found
 
 
+def _single(word: str) -> str:
+    """A word without its doubled letters: they are what is misspelled most."""
+    return _REPEATS.sub(r"\1", word)
+
+
 def _distance(a: str, b: str) -> int:
     """Edits between two words: insert, delete, replace, swap neighbours (optimal string alignment)."""
     before: list[int] = []
@@ -145,7 +151,7 @@ class Vocabulary:
         for phrase, sense in self.senses.items():
             word = phrase[0]
             if len(phrase) == 1 and len(word) >= _TYPO_FROM and sense.weight > HINT and word.isalpha() and (word in SPELLED or phrase in own):
-                for shorter in _deletions(word, 2 if len(word) >= _TWO_ERRORS_FROM else 1):
+                for shorter in _deletions(word, 2 if len(word) >= _TWO_ERRORS_FROM else 1) | {_single(word)}:
                     self._misspelled.setdefault(shorter, set()).add(word)
         self._guesses: dict[str, tuple[str, ...] | None] = {}
 
@@ -175,16 +181,24 @@ class Vocabulary:
                     continue
                 label = self._holder(chain)
                 if label is None and sentiment:
-                    feeling = next((SENTIMENT[name] for name in chain if name in SENTIMENT), None)
-                    label = self._holder([feeling]) if feeling else None
-                    weight = min(weight, DERIVED)
+                    label, weight = self._sentiment_of(chain), min(weight, DERIVED)
                     if label is None:
                         continue
                 if label is not None or emotion:
                     self.senses[phrase] = Sense(label, weight)
 
+    def _sentiment_of(self, chain: Iterable[str]) -> str | None:
+        """The label for the sentiment that goes with a feeling."""
+        sentiment = next((SENTIMENT[name] for name in chain if name in SENTIMENT), None)
+        return self._holder([sentiment]) if sentiment else None
+
     def _add_voice(self) -> None:
         held = {name for name in self.concepts.values() if name}
+        if held & SENTIMENTS:
+            for chain, words in VOICE_WORDS["feeling"].items():
+                if label := self._sentiment_of(chain):
+                    for word in words.split():
+                        self.senses[tuple(word.rstrip("?").split("_"))] = Sense(label, HINT if word.endswith("?") else DERIVED)
         for chains in VOICE_WORDS.values():
             asked = held & {chain[0] for chain in chains}
             if not asked or asked == {MODERATE}:
@@ -275,6 +289,9 @@ class Vocabulary:
         for i, (a, b) in enumerate(pairwise(word)):
             if a == b and len(word) < _TYPO_FROM + 1 and (word[:i] + word[i + 1 :],) in self.senses:
                 return (word[:i] + word[i + 1 :],)
+        same = {known for known in self._misspelled.get(_single(word), ()) if _single(known) == _single(word)}
+        if len(same) == 1:
+            return (same.pop(),)
         near: dict[int, set[str]] = {}
         for shorter in _deletions(word, 2 if len(word) >= _TWO_ERRORS_FROM - 1 else 1):
             for known in self._misspelled.get(shorter, ()):
