@@ -11,35 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cp_paraling_qa.judge.labels import cues
+from cp_paraling_qa.judge.labels.mentions import ALMOST, FINAL, PLAIN, REJECTED, Mention, Sentence, find, last_part
 from cp_paraling_qa.judge.labels.plain_text import normalise
 from cp_paraling_qa.judge.labels.vocabulary import Sense, Vocabulary
 
-_WINDOW = 300
-"""Characters that a pattern sees on either side of a mention: a model that repeats one word a thousand times must not cost a second."""
-PLAIN = 2.0
-FINAL = 3.0
-REJECTED = 0.0
-_ALMOST = 0.15
-"""No claim by itself, yet a verdict such as "is the most plausible" can still raise it: "the words about a loss make sadness the most plausible"."""
-
 _SPLIT = re.compile(r"(?<=[.!?;\n]) ")
-
-
-@dataclass(slots=True)
-class Mention:
-    """One label word in an answer.
-
-    Attributes:
-        sense: what the word means in the label space.
-        word: as found.
-        strength: 0 to 3.
-        why: what made it weaker or stronger than a plain claim.
-    """
-
-    sense: Sense
-    word: str
-    strength: float = PLAIN
-    why: str = "a plain claim"
 
 
 @dataclass(slots=True)
@@ -52,60 +28,7 @@ class Reading:
     quotation: bool
 
 
-@dataclass(slots=True)
-class _Sentence:
-    """A sentence whose label words are replaced by §, with the mentions and where each § stands."""
-
-    text: str
-    mentions: list[Mention]
-    places: list[int]
-
-    def before(self, k: int) -> str:
-        return self.text[max(0, self.places[k] - _WINDOW) : self.places[k]]
-
-    def after(self, k: int) -> str:
-        text = self.text[self.places[k] + 1 : self.places[k] + _WINDOW]
-        return text[2:] if text.startswith(" ( ") else text
-
-    def clause(self, k: int) -> str:
-        """What precedes a mention in its clause."""
-        return _last_part(self.before(k), cues.BOUNDARY)
-
-    def between(self, j: int, k: int) -> str:
-        return self.text[self.places[j] + 1 : self.places[k]]
-
-
-def _last_part(text: str, boundary: re.Pattern[str]) -> str:
-    """The text from its last boundary on, that boundary's words included (they may be what a pattern looks for)."""
-    start = 0
-    while match := boundary.search(text, start):
-        start = match.start() + 1
-    return " " + text[start:].lstrip()
-
-
-def _find(sentence: str, vocabulary: Vocabulary) -> _Sentence:
-    tokens = sentence.split(" ")
-    out: list[str] = []
-    mentions: list[Mention] = []
-    places: list[int] = []
-    length, i = 1, 0  # the text opens with a space, so that patterns need no special start
-    while i < len(tokens):
-        found = vocabulary.match(tokens, i)
-        if found is None:
-            out.append(tokens[i])
-            length += len(tokens[i]) + 1
-            i += 1
-            continue
-        sense, width = found
-        mentions.append(Mention(sense, " ".join(tokens[i : i + width]), sense.weight))
-        places.append(length)
-        out.append(cues.M)
-        length += 2
-        i += width
-    return _Sentence(" " + " ".join(out) + " ", mentions, places)
-
-
-def _negated(s: _Sentence) -> set[int]:
+def _negated(s: Sentence) -> set[int]:
     """Mentions that a negation reaches: the first one behind each negator in its clause, and those joined to it by or, nor, and."""
     counts = [0] * len(s.mentions)
     for negator in cues.NEGATOR.finditer(s.text):
@@ -130,54 +53,55 @@ def _negated(s: _Sentence) -> set[int]:
         joined_to_next = k + 1 in reached and counts[k + 1] == 0 and cues.AND_DIRECT.match(s.between(k, k + 1))
         if cues.AFTER_NEGATION.match(s.after(k)) or joined_to_next:  # "anger and sadness are not present"
             reached.add(k)
+    for k in range(1, len(s.mentions)):
+        if k - 1 in reached and cues.LIKEWISE.match(s.between(k - 1, k)):
+            reached.add(k)
     return reached
 
 
-def _cap(mention: Mention, strength: float, why: str) -> None:
-    if strength < mention.strength:
-        mention.strength, mention.why = strength, why
-
-
-def _raise(mention: Mention, strength: float, why: str) -> None:
-    if 0 < mention.strength < strength:
-        mention.strength, mention.why = strength, why
-
-
-def _weigh_frame(s: _Sentence, k: int, contrast: bool) -> None:
+def _weigh_frame(s: Sentence, k: int, contrast: bool) -> None:
     """What stands around one mention in its clause: report, hint, hedge, others' feelings."""
     mention, before, after = s.mentions[k], s.clause(k), s.after(k)
     for pattern, strength, why in cues.BEFORE:
         if pattern.search(before):
-            _cap(mention, strength, why)
+            mention.cap(strength, why)
     for pattern, strength, why in cues.AFTER:
         if pattern.search(after) and not (strength == REJECTED and cues.SIMILE.search(before)):
-            _cap(mention, strength, why)
-    reported = _last_part(s.before(k), cues.REPORT_ENDS)
+            mention.cap(strength, why)
+    reported = last_part(s.before(k), cues.REPORT_ENDS)
     report = cues.REPORT.search(reported)
     manner = mention.word.endswith("ly") or re.match(r" (?:\w+ )?(?:voice|tone|manner|way|delivery)\b", after)
-    if report and not manner and not cues.VOICE.search(reported[: report.start()].rstrip() + " "):
-        _cap(mention, _ALMOST if re.search(r" (?:makes?|making) $", before) else REJECTED, "reported speech")
+    if (
+        report
+        and not manner
+        and (re.match("discuss|mention|describ|narrat|recount|talk", report[0]) or not cues.VOICE.search(reported[: report.start()].rstrip() + " "))
+    ):
+        mention.cap(ALMOST if re.search(r" (?:makes?|making) $", before) else REJECTED, "reported speech")
     if cues.WORDS_SUBJECT.search(before) and not manner:
-        _cap(mention, _ALMOST if contrast else 0.5, "said of the words")
+        mention.cap(ALMOST if contrast else 0.5, "said of the words")
     if cues.OTHERS.search(s.before(k)):
-        _cap(mention, REJECTED, "said of someone else")
+        mention.cap(REJECTED, "said of someone else")
     if mention.sense.gender and cues.ADDRESSEE.search(before):
-        _cap(mention, REJECTED, "said of someone else")
+        mention.cap(REJECTED, "said of someone else")
     if k and re.search(r" with (?:\w+ ){0,2}$", s.between(k - 1, k)) and s.mentions[k - 1].strength > 0 and "mixed with" not in s.between(k - 1, k):
-        _cap(mention, 1.25, "in part")
+        mention.cap(1.25, "in part")
+    if cues.GENERIC.match(after) and not cues.DETERMINER.search(before):
+        mention.cap(ALMOST, "a general remark")
+    if cues.FIRST_GUESS.search(s.before(k)):
+        mention.cap(0.75, "a candidate")
     if re.search(r" than (?:\w+ ){0,2}$", before):
-        _cap(mention, REJECTED, "the lesser in a comparison")
+        mention.cap(REJECTED, "the lesser in a comparison")
 
 
-def _weigh_order(s: _Sentence, opens_with_contrast: bool) -> None:
+def _weigh_order(s: Sentence, opens_with_contrast: bool) -> None:
     """What comes last or leads: contrast, correction, final and leading words."""
     live = [k for k, mention in enumerate(s.mentions) if mention.strength > 0]
     if correction := cues.SELF_CORRECTION.search(s.text):
         for k in live:
             if s.places[k] > correction.start():
-                _raise(s.mentions[k], FINAL if correction.start() else 2.5, "a correction")
+                s.mentions[k].lift(FINAL if correction.start() else 2.5, "a correction")
             else:
-                _cap(s.mentions[k], 1.0, "corrected")
+                s.mentions[k].cap(1.0, "corrected")
     behind = [(s.places[k], s.places[k] + match.end() + 3) for k in live if (match := cues.STRONG_AFTER.match(s.after(k)))]
     for cue in cues.STRONG.finditer(s.text):
         if any(start < cue.start() < end for start, end in behind):  # "sad is most prominent, anger is secondary" speaks of what stands before it
@@ -191,16 +115,16 @@ def _weigh_order(s: _Sentence, opens_with_contrast: bool) -> None:
             if n == 0 and cues.NEGATOR.search(s.text, cue.end(), s.places[k]) and s.mentions[k].strength < PLAIN:
                 break
             if s.mentions[k].strength >= 1.5 or cue[0].startswith(("most", "more", "answer", "overall", "main", "pri")):
-                _raise(s.mentions[k], FINAL, "the leading word")
+                s.mentions[k].lift(FINAL, "the leading word")
     for k in live:
         if cues.STRONG_AFTER.match(s.after(k)):
-            _raise(s.mentions[k], FINAL, "the leading word")
-        if cues.KEYED.search(s.before(k)):
-            _raise(s.mentions[k], FINAL, "the answer's field")
+            s.mentions[k].lift(FINAL, "the leading word")
+        if cues.KEYED.search(s.before(k)) and not cues.FIRST_GUESS.search(s.before(k)):
+            s.mentions[k].lift(FINAL, "the answer's field")
             for j in range(k + 1, len(s.mentions)):
                 if not cues.COORDINATION.match(s.between(j - 1, j)):
                     break
-                _raise(s.mentions[j], FINAL, "the answer's field")
+                s.mentions[j].lift(FINAL, "the answer's field")
     contrasts = [(match.start(), match.end()) for match in cues.CONTRAST.finditer(s.text) if match[0].strip() not in ("although", "though", "despite")]
     if opens_with_contrast:
         contrasts.insert(0, (0, 0))
@@ -209,41 +133,50 @@ def _weigh_order(s: _Sentence, opens_with_contrast: bool) -> None:
             mention = s.mentions[k]
             late = s.places[k] > start and (start == 0 or s.places[k] > end)
             if late and mention.strength >= PLAIN and not cues.ALSO.search(s.text[start : s.places[k]]):
-                _raise(mention, mention.strength + 0.5, "behind a contrast")
+                mention.lift(mention.strength + 0.5, "behind a contrast")
 
 
-def _weigh_sentence(s: _Sentence, complements: Mapping[str, str], *, contrast: bool, question: bool, answer: str) -> None:
+def _weigh_sentence(s: Sentence, complements: Mapping[str, str], *, contrast: bool, question: bool, answer: str) -> None:
     text = s.text
     for k in _negated(s):
         opposite = complements.get(s.mentions[k].sense.label or "")
         if opposite:
             s.mentions[k].sense, s.mentions[k].why = Sense(opposite), "the other of the two"
         else:
-            _cap(s.mentions[k], REJECTED, "negated")
+            s.mentions[k].cap(REJECTED, "negated")
     refusal = cues.REFUSAL.search(text)
     if refusal:
         back = cues.REFUSAL_ENDS.search(text, refusal.end() - 1)
         for k, place in enumerate(s.places):
             if refusal.start() < place and (back is None or place < back.start()):
-                _cap(s.mentions[k], REJECTED, "within a refusal")
+                s.mentions[k].cap(REJECTED, "within a refusal")
     conditional = re.match(r" (?:if|unless|when a|when an) ", text)
     enumeration = cues.ENUMERATION.search(text)
+    conceded = cues.OPENING_CONCESSION.match(text)
     for k, mention in enumerate(s.mentions):
         _weigh_frame(s, k, contrast)
         if conditional:
-            _cap(mention, REJECTED, "a condition")
+            mention.cap(REJECTED, "a condition")
+        if conceded and s.places[k] < conceded.end():
+            mention.cap(1.0, "a concession")
         if question:
             if answer == "no" or (answer != "yes" and cues.QUESTION.match(text.strip())):
-                _cap(mention, REJECTED, "a question")
-            _cap(mention, PLAIN if answer == "yes" else 1.0, "a question")
+                mention.cap(REJECTED, "a question")
+            mention.cap(PLAIN if answer == "yes" else 1.0, "a question")
     for k in range(1, len(s.mentions)):
         joined = s.between(k - 1, k)
         hedge = s.mentions[k - 1].why == "hedged" and cues.COORDINATION.match(joined)
         either = re.match(r"(?: ,)? (?:or|/|or (?:a|an|even|perhaps|maybe|possibly|just)) $", joined)
+        if s.mentions[k - 1].why == "a condition" and cues.COORDINATION.match(joined):  # "whether it is joy, anger or fear"
+            s.mentions[k].cap(REJECTED, "a condition")
         if hedge or either:  # "could be happy or surprised": one hedge for both
-            _cap(s.mentions[k], s.mentions[k - 1].strength or PLAIN, s.mentions[k - 1].why)
+            s.mentions[k].cap(s.mentions[k - 1].strength or PLAIN, s.mentions[k - 1].why)
         if either:
-            _cap(s.mentions[k - 1], s.mentions[k].strength or PLAIN, s.mentions[k].why)
+            s.mentions[k - 1].cap(s.mentions[k].strength or PLAIN, s.mentions[k].why)
+        if s.mentions[k].why == "within a refusal" and cues.AND_DIRECT.match(joined):  # "interest and boredom are hard to hear"
+            s.mentions[k - 1].cap(REJECTED, "within a refusal")
+        if s.mentions[k - 1].why == "a general remark" and not cues.SPECIFIC.search(joined):
+            s.mentions[k].cap(ALMOST, "a general remark")
     _weigh_order(s, bool(re.match(r" (?:but|however|yet|nevertheless|nonetheless|still|instead|actually|in fact) ", text)))
     if enumeration:
         listed = [k for k, place in enumerate(s.places) if place > enumeration.end() and s.mentions[k].strength < FINAL]
@@ -251,18 +184,18 @@ def _weigh_sentence(s: _Sentence, complements: Mapping[str, str], *, contrast: b
         listed = listed[:past]
         if len({s.mentions[k].sense for k in listed}) > 1 or any(m.strength == FINAL for m in s.mentions):
             for k in listed:
-                _cap(s.mentions[k], 0.1, "one of the options")
+                s.mentions[k].cap(0.1, "one of the options")
 
 
-def _weigh_time(sentences: list[_Sentence]) -> None:
+def _weigh_time(sentences: list[Sentence]) -> None:
     """Where the speaker changes, the state that comes last outweighs the ones before it."""
     earlier: set[str | None] = set()
     for s in sentences:
         for k, mention in enumerate(s.mentions):
-            if mention.strength <= _ALMOST:
+            if mention.strength <= ALMOST:
                 continue
             if earlier - {mention.sense.label} and mention.strength >= 1.25 and (cues.LATER.search(s.before(k)) or cues.LATER_AFTER.match(s.after(k))):
-                _raise(mention, 2.5, "the state at the end")
+                mention.lift(2.5, "the state at the end")
             earlier.add(mention.sense.label)
 
 
@@ -276,7 +209,7 @@ def read(text: str, vocabulary: Vocabulary) -> Reading:
         [('angry', 0.0, 'negated'), ('sad', 2.0, 'a plain claim')]
     """
     plain = normalise(text)
-    found = [_find(part, vocabulary) for part in _SPLIT.split(plain) if part.strip(" .!?;")]
+    found = [find(part, vocabulary) for part in _SPLIT.split(plain) if part.strip(" .!?;")]
     framed = " ".join(s.text for s in found)
     contrast = bool(cues.CONTRAST.search(framed)) or " while " in framed
     for n, s in enumerate(found):
@@ -284,12 +217,22 @@ def read(text: str, vocabulary: Vocabulary) -> Reading:
         follower = found[n + 1].text if n + 1 < len(found) else ""
         said = cues.REPLIED.match(follower)
         _weigh_sentence(s, vocabulary.complements, contrast=contrast, question=question, answer="" if said is None else "yes" if said[1] else "no")
+        if n and cues.SO_WOULD.match(s.text) and found[n - 1].mentions and found[n - 1].mentions[-1].why == "negated":
+            s.mentions[0].cap(REJECTED, "negated")
         alone = len(s.mentions) == 1 and not s.text.replace(cues.M, "").strip(" .!?,:;()")
         if alone and not question and len(found) > 1 and n in (0, len(found) - 1):
-            _raise(s.mentions[0], 2.5, "stands alone")
+            s.mentions[0].lift(2.5, "stands alone")
+        if n and (cues.CORRECTED.search(s.text) or cues.CORRECTS.match(s.text)):
+            for mention in (mention for earlier in found[: n + bool(cues.CORRECTED.search(s.text))] for mention in earlier.mentions):
+                mention.cap(1.0, "corrected")
     _weigh_time(found)
     if cues.UNWILLING.search(framed):
-        for mention in (mention for s in found for mention in s.mentions if mention.why == "hedged"):
-            _cap(mention, REJECTED, "within a refusal")
+        for mention in (mention for s in found for mention in s.mentions if mention.why in ("hedged", "a candidate", "a general remark", "a question")):
+            mention.cap(REJECTED, "within a refusal")
+    if cues.SEVERAL_SPEAKERS.search(framed):
+        for s in found:
+            for k, mention in enumerate(s.mentions):
+                if cues.ONE_OF_SEVERAL.search(s.before(k)):
+                    mention.cap(REJECTED, "said of one of several speakers")
     mentions = [mention for s in found for mention in s.mentions]
     return Reading(mentions, bool(cues.REFUSAL.search(framed)), bool(cues.NEGATOR.search(framed)), " quotation " in framed)

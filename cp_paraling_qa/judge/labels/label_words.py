@@ -6,14 +6,15 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from cp_paraling_qa.judge.labels.claims import Mention, Reading, read
+from cp_paraling_qa.judge.labels.claims import Reading, read
 from cp_paraling_qa.judge.labels.label_match import ABSTAIN, EMPTY, EXACT, LEXICON, NEGATED, NO_WORD, OUTSIDE, QUOTED, REFUSED, SEVERAL, LabelMatch
 from cp_paraling_qa.judge.labels.languages.gloss import gloss, language_of
 from cp_paraling_qa.judge.labels.lexicon import CODES
+from cp_paraling_qa.judge.labels.mentions import Mention
 from cp_paraling_qa.judge.labels.plain_text import join_letters
 from cp_paraling_qa.judge.labels.vocabulary import Vocabulary, tokens
 
-_NUMBER_BEHIND = re.compile(r" *[:=(]? *(\d+(?:\.\d+)?) ?%?")
+_NUMBER_BEHIND = re.compile(r" *[:=(|]? *(\d+(?:\.\d+)?) ?%?")
 _NUMBER_BEFORE = re.compile(r"(\d+(?:\.\d+)?) ?(?:%|percent) (?:of )?$")
 _FIELD = re.compile(r"^\W*(?:\w+[ _])?(?:label|emotion|gender|sex|sentiment|answer|class|emo|category|prediction)\W*[:=]", re.IGNORECASE)
 

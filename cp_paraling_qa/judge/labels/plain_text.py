@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cp_paraling_qa.judge.labels import cues
+from cp_paraling_qa.judge.labels.idioms import REWRITES
 from cp_paraling_qa.judge.labels.lexicon import SIGNS
 
 _LONGEST = 6000
@@ -29,6 +29,9 @@ _OPENED = (
     (re.compile(r"'d\b"), " would"),
     (re.compile(r"\b(he|she|it|that|there|who|what)'s\b"), r"\1 is"),
 )
+_CLIPPED = re.compile(r"\b(?:\w{2,5}nt|cant|cannot|wont|aint|im)\b")
+"""A contraction written without its apostrophe."""
+_MARK = re.compile("([✗✘❌✖])|([✓✔✅☑])️?")
 _SAID = re.compile(
     r"\b(?:say|says|said|saying|words?|phrase|text|transcript|transcription|utterance|sentence|lyrics?|line|claims?|quot\w+|content|literally|reads?|title|calls?|exclaim\w*|shout\w*|yell\w*|whisper\w*|ask\w*|repl\w+|repeat\w*|utter\w*)\W*(?:\w+\W+){0,2}$"
     r"|\b(?:goes|went)\W*$"
@@ -64,6 +67,12 @@ def _unquote(text: str) -> str:
     return _QUOTED.sub(keep, text)
 
 
+def _ticked(text: str) -> str:
+    """A list with ticks and crosses, before or behind its words, in words."""
+    crossed, ticked = (" , not ", " , ") if _MARK.match(text.lstrip()) else (" : no , ", " : yes , ")
+    return _MARK.sub(lambda match: crossed if match[1] else ticked, text)
+
+
 def normalise(text: str) -> str:
     """Lower case, tokens apart by one space, contractions open, quoted speech gone, idioms replaced; sentences still end in their marks.
 
@@ -75,6 +84,8 @@ def normalise(text: str) -> str:
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} . {text[-_LONGEST // 2 :]}"
     text = _TAG.sub(lambda match: f" . label : {match[1] or match[2]} . ", text).translate(_CURLY).lower()
+    if _MARK.search(text):
+        text = _ticked(text)
     for sign, word in SIGNS.items():
         if sign in text:
             text = text.replace(sign, f" {word} ")
@@ -83,14 +94,15 @@ def normalise(text: str) -> str:
         for pattern, opened in _OPENED:
             text = pattern.sub(opened, text)
         text = re.sub(r"(?<=s)'(?!\w)", " ", text)
-    else:
-        text = text.replace("cannot", "can not")
+    elif _CLIPPED.search(text):
+        for pattern, opened in _OPENED:
+            text = pattern.sub(opened, text)
     text = re.sub(r"(?<=\w)-(?=\w)", " ", text)
     text = re.sub(r"\.{2,}|…", " . ", text)
     text = re.sub(r"\s[-–—]+\s|—|--|->|→|=>", " , ", text)
     text = re.sub(r"\n+", " . ", text)
     text = " ".join(_TOKEN.findall(text))
     text = re.sub(r" \.(?= or )", "", text)
-    for idiom, replacement in cues.REWRITES:
+    for idiom, replacement in REWRITES:
         text = idiom.sub(replacement, text)
     return re.sub(r"(?: [.])+(?= [.!?])|^(?:[.] )+", "", text).strip()
