@@ -58,7 +58,7 @@ def score(
     from cp_paraling_qa.judge.score import rubric_of
     from cp_paraling_qa.judge.scorefile import read_predictions, render, score_answers
     from cp_paraling_qa.report.clips import Clips
-    from cp_paraling_qa.report.files import places, write_results
+    from cp_paraling_qa.report.files import check_writable, places, write_results
 
     screen = Screen()
     place = places(predictions, out)
@@ -67,6 +67,7 @@ def score(
     if ratings:
         ratings.join(rows)  # what does not fit is said before the judge is asked
     clips = Clips.load(dataset, rows) if dataset else None
+    check_writable(place)
     cache = judge_cache or predictions.parent / "judge-cache.sqlite"
     with ExitStack() as stack:
         judges = _judges(stack, judge_base_url, judge_model, embedded_judge, cache, judge_temperature)

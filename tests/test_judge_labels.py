@@ -165,6 +165,29 @@ def test_embedding_threshold_and_margin() -> None:
     assert map_labels(["A fog of a voice."], space, embedder=axes)[0].reason == label_map.BELOW
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"threshold": float("nan")}, "threshold is nan"),
+        ({"threshold": "0.35"}, "threshold is '0.35'"),
+        ({"margin": None}, "margin is None"),
+        ({"embedder": "auto"}, "embedder is 'auto'"),
+        ({"embedder": lambda texts: [[float("nan")] for _ in texts]}, "rows of finite numbers"),
+        ({"embedder": lambda texts: [[1.0]]}, "rows of finite numbers"),
+    ],
+)
+def test_what_is_no_number_makes_no_label(wrong: dict[str, Any], said: str) -> None:
+    """Nothing is below NaN, so that it would be near enough to any label."""
+    with pytest.raises(JudgeError, match=said):
+        map_labels(["A storm of a voice."], ["angry", "sad"], **({"embedder": axes} | wrong))
+
+
+def test_rows_of_any_length_are_compared_by_their_cosine() -> None:
+    unit, long = (map_labels(["A storm of a voice."], ["angry", "sad"], embedder=lambda texts, by=by: by * axes(texts)) for by in (1.0, 7.0))
+    assert (long[0].label, long[0].score) == (unit[0].label, unit[0].score) == ("angry", 0.8)
+    assert map_labels(["A storm of a voice."], ["angry", "sad"], embedder=lambda texts: 7.0 * axes(texts), threshold=0.85)[0].reason == label_map.BELOW
+
+
 def test_the_embedding_is_not_asked_about_refusals_negations_and_known_words() -> None:
     def refuse(texts: Any) -> Any:
         pytest.fail(f"asked about {texts}")

@@ -17,7 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from cp_paraling_qa.cli import app
-from cp_paraling_qa.errors import DatasetError, JudgeError
+from cp_paraling_qa.errors import DatasetError, JudgeError, StorageError
 from cp_paraling_qa.judge import read_predictions, render, score_file
 from cp_paraling_qa.judge.people import read_ratings
 from cp_paraling_qa.judge.scorefile import score_answers
@@ -392,6 +392,21 @@ def test_options_of_a_judge_that_nobody_named_are_not_passed_over_in_silence(tmp
     path = write(tmp_path / "p.jsonl", [row(1, "implicit", "DE", "sad", "sad")])
     assert "no judge was named" in run("score", path, "--repeats", 3, "--resamples", 100).stderr
     assert "no judge was named" not in run("score", path, "--resamples", 100).stderr
+
+
+@pytest.mark.parametrize("out", ["p.jsonl", "p.jsonl/deep", "taken"])
+def test_a_place_that_cannot_be_written_is_said_before_the_judge_is_asked(tmp_path: Path, out: str) -> None:
+    path = write(tmp_path / "p.jsonl", ROWS)
+    (tmp_path / "taken" / "report.html").mkdir(parents=True)
+    with ChatServer() as server, pytest.raises(StorageError, match="--out"):
+        run("score", path, "--judge-base-url", server.base_url, "--judge-model", "m", "--out", tmp_path / out)
+    assert not server.bodies
+    assert not (tmp_path / "judge-cache.sqlite").exists()
+
+
+def test_a_cell_may_be_as_long_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(f"prediction,reference\n{'sad ' * 50_000},sad\n")
+    assert len(read_predictions(tmp_path / "p.csv")[0]["prediction"]) == 200_000
 
 
 def test_names_of_the_files(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ assert (missing["n"], missing["n_scored"], missing["accuracy"]) == (2, 1, 0.5), 
 metric.add(prediction=None, reference="sad")
 assert metric.compute()["n"] == 1
 
+try:
+    evaluate.load("llm_judge", "stars")
+except ValueError as error:
+    assert "rubric 'stars' is not one of audiobench, binary, open" in str(error)
+else:
+    raise AssertionError("a name without a rubric loaded")
+
 empty = metric.compute(predictions=[], references=[])
 assert empty["n"] == 0 and empty["llm_judge"] is None, empty
 

@@ -189,6 +189,7 @@ def test_worst_disagreements_by_hand() -> None:
 def test_the_score_distribution_counts_each_answer_once() -> None:
     rows = [one("a", 4.5, "sad", "sad", []), one("b", 4.4, "sad", None, []), one("c", 0.0, None, None, []), one("d", None, "sad", "sad", [])]
     assert score_groups(rows) == {"right label (n = 1)": {5: 1}, "wrong label (n = 1)": {4: 1}, "no label (n = 1)": {0: 1}}
+    assert score_groups([one("a", -1.7, None, None, [])]) == {"no label (n = 1)": {-2: 1}}  # a scale may lie below 0
 
 
 GOOD = {
@@ -230,6 +231,11 @@ def test_the_verdict_follows_from_what_was_shown(changes: dict[str, Any], verdic
     card = judge_card(GOOD | changes)
     assert card is not None and card.verdict == verdict
     assert said in card.sentence
+
+
+def test_an_alpha_says_on_how_many_answers() -> None:
+    card = judge_card(GOOD | {"panel": {"alpha_n": 1198}})
+    assert card is not None and card.checks[1].value == "α = 0.90 between 3 repeats, n = 1,198"
 
 
 def test_an_alpha_of_nearly_nothing_has_no_minus() -> None:

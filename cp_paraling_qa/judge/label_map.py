@@ -7,7 +7,9 @@ alone were measured to map refusals (similarity to "sad" 0.65) and to ignore "no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from cp_paraling_qa.embed import Embedder
@@ -79,7 +81,8 @@ def map_labels(
     Args:
         texts: the answers; None is an empty one.
         label_space: the labels to choose from, returned in this spelling.
-        embedder: texts → unit rows, asked only about answers without a known word; None leaves those open. If its package is missing they abstain, saying so.
+        embedder: texts → rows, whose cosines are compared; asked only about answers without a known word. None leaves those open. If its package is missing they
+            abstain, saying so.
         threshold: least cosine of an accepted label, -1 to 1.
         margin: least lead over the second label, and over sentences that say nothing about a speaker's state.
         llm: asked last, about answers that are still open and no refusals: a callable from chat messages, one list per answer, to reply texts; or a
@@ -89,7 +92,8 @@ def map_labels(
         One `LabelMatch` per text, in order.
 
     Raises:
-        JudgeError: texts is one string or holds something else, or the label space is empty, has an empty or a repeated label; or the LLM cannot be used.
+        JudgeError: texts is one string or holds something else, or the label space is empty, has an empty or a repeated label; threshold or margin
+            is no number; or the embedder or the LLM cannot be used.
         LLMError: the LLM's endpoint cannot be used at all.
 
     Example:
@@ -108,6 +112,11 @@ def map_labels(
         raise JudgeError(f"label_space holds {wrong[0]!r}, which is no label")
     if len({tokens(label) for label in label_space}) < len(label_space):
         raise JudgeError(f"label_space repeats a label: {', '.join(label_space)}")
+    if embedder is not None and not callable(embedder):
+        raise JudgeError(f"embedder is {embedder!r}; give a callable from texts to rows, or None")
+    for name, value in (("threshold", threshold), ("margin", margin)):
+        if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):  # nothing is below NaN: every label would be near enough
+            raise JudgeError(f"{name} is {value!r}; give a number")
     vocabulary = vocabulary_for(tuple(label_space))
     read = [by_words(text, vocabulary) for text in texts]
     matches = [found.match for found in read]

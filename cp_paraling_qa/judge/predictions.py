@@ -79,6 +79,7 @@ def read_table(path: Path, remedy: str) -> Iterator[tuple[int, dict[str, str]]]:
         text = b"\n".join(read_lines(path, remedy)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise JudgeError(f"{path}: not UTF-8 (byte {error.start})") from error
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a long answer is none of the faults that the limit guards against: the file is read already
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
     try:
         named = [name.strip() for name in reader.fieldnames or ()]

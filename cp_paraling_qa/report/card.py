@@ -105,7 +105,9 @@ def _stability(scores: Mapping[str, Any], judge: Mapping[str, Any]) -> Check:
             else "it is not defined: all scores are the same, or too few answers have two"
         )
         return Check("Stability", NOT_SHOWN, why, None)
-    return Check("Stability", f"α = {decimal(alpha, 2)} between {between}", "Krippendorff’s α, ordinal: 1 is perfect, 0 is chance", alpha >= MIN_ALPHA)
+    n = (scores.get("panel") or {}).get("alpha_n")
+    told = f"α = {decimal(alpha, 2)} between {between}" + ("" if n is None else f", n = {n:,}")
+    return Check("Stability", told, "Krippendorff’s α, ordinal: 1 is perfect, 0 is chance", alpha >= MIN_ALPHA)
 
 
 def _labels(scores: Mapping[str, Any]) -> Check:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cp_paraling_qa.errors import JudgeError
+from cp_paraling_qa.errors import JudgeError, StorageError
 from cp_paraling_qa.report.page import Audio, write_report
 from cp_paraling_qa.stage import whole_file, write_json
 
@@ -40,6 +41,23 @@ def places(predictions: Path, out: Path | None) -> Places:
     if predictions.resolve() in (path.resolve() for path in found):
         raise JudgeError(f"{predictions} is a file that scoring writes; give predictions of another name, or another folder with --out")
     return found
+
+
+def check_writable(where: Places) -> None:
+    """What would fail when everything is judged and paid for is said before anything is.
+
+    Raises:
+        StorageError: the folder cannot be made or written to, or one of the files is a folder.
+    """
+    if taken := next((path for path in where if path.is_dir()), None):
+        raise StorageError(f"{taken} is a folder, and scoring writes a file of that name: move it, or give another place with --out")
+    folder = where.scores.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be written to ({error.strerror}): give another place with --out") from error
 
 
 def write_results(where: Places, scores: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], *, audio: Audio | Mapping[str, bytes] | None = None) -> None:

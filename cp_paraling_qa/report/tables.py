@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -149,7 +150,7 @@ def score_groups(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, int]]
     for row in rows:
         if row["score"] is not None:
             group = "no label" if row["label"] is None else "right label" if row["mapped"] == row["label"] else "wrong label"
-            groups[group][int(row["score"] + 0.5)] += 1
+            groups[group][math.floor(row["score"] + 0.5)] += 1
     return {f"{name} (n = {counts.total():,})": dict(counts) for name, counts in groups.items() if counts}
 
 

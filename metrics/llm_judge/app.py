@@ -83,7 +83,8 @@ def label_spaces(rows, chosen, typed):
                 strange.setdefault(kind, row["label"])
     fitting = {kind: space for kind in found if kind not in strange}
     if strange and not fitting:
-        raise JudgeError(f"The label space fits no question type: {', '.join(space)} has no “{next(iter(strange.values()))}”. Choose another, or “{AS_GIVEN}”.")
+        absent = " and no ".join(f"“{label}”" for label in strange.values())
+        raise JudgeError(f"The label space fits no question type: {', '.join(space)} has no {absent}. Choose another, or “{AS_GIVEN}”.")
     left = ", ".join(kind or "questions without a type" for kind in strange)
     return fitting, f"The label space does not fit {left}: there, the labels that occur in the file are used." if left else ""
 

@@ -110,6 +110,7 @@ class LLMJudge(evaluate.Metric):
     """The metric; all that it computes is `cp_paraling_qa.judge.compute`."""
 
     def _info(self):
+        _rubric(self.config_name)  # a name that stands for no rubric is said when the metric is loaded
         return evaluate.MetricInfo(
             description=_DESCRIPTION,
             citation=_CITATION,
@@ -162,7 +163,7 @@ class LLMJudge(evaluate.Metric):
             judges=judges,
             repeats=repeats,
             scale=scale,
-            rubric=rubric or _rubric(self.config_name),
+            rubric=_rubric(self.config_name) if rubric is None else rubric,
             embedder=embedder,
             threshold=threshold,
             margin=margin,
@@ -175,4 +176,6 @@ class LLMJudge(evaluate.Metric):
 
 def _rubric(name):
     """The rubric that the metric's config name stands for."""
-    return "open" if name == "default" else name
+    from cp_paraling_qa.judge.score import rubric_of
+
+    return rubric_of("open" if name == "default" else name).name

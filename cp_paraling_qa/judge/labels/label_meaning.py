@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from cp_paraling_qa.embed import Embedder
-from cp_paraling_qa.errors import MissingExtraError
+from cp_paraling_qa.errors import JudgeError, MissingExtraError
 from cp_paraling_qa.feeling_words import WORDS
 from cp_paraling_qa.judge.labels.label_match import ABSTAIN, BELOW, CLOSE, EMBEDDING, NOT_INSTALLED, LabelMatch
 from cp_paraling_qa.judge.labels.vocabulary import Vocabulary
 from cp_paraling_qa.labels import adjective
+
+if TYPE_CHECKING:
+    from cp_paraling_qa.judge.statistics.rating_arrays import Floats
 
 _SYNONYMS = 6
 _BACKGROUND = (
@@ -34,7 +39,11 @@ def prototypes(label: str, vocabulary: Vocabulary) -> list[str]:
 
 
 def by_meaning(texts: list[str], vocabulary: Vocabulary, embedder: Embedder, threshold: float, margin: float) -> list[LabelMatch]:
-    """One match per text: a label with its cosine, or abstained."""
+    """One match per text: a label with its cosine, or abstained.
+
+    Raises:
+        JudgeError: the embedder gave something else than one row of finite numbers per text.
+    """
     import numpy as np
 
     owners: list[int] = []
@@ -48,7 +57,8 @@ def by_meaning(texts: list[str], vocabulary: Vocabulary, embedder: Embedder, thr
     except MissingExtraError:
         return [LabelMatch(None, ABSTAIN, NOT_INSTALLED, 0.0)] * len(texts)
     fixed = len(sentences) + len(_BACKGROUND)
-    likeness = np.asarray(rows[fixed:], dtype=np.float64) @ np.asarray(rows[:fixed], dtype=np.float64).T
+    unit = _unit_rows(rows, fixed + len(texts))
+    likeness = unit[fixed:] @ unit[:fixed].T
     background = likeness[:, len(sentences) :].max(axis=1)
     likeness = likeness[:, : len(sentences)]
     held = np.array(owners)
@@ -65,3 +75,17 @@ def by_meaning(texts: list[str], vocabulary: Vocabulary, embedder: Embedder, thr
         else:
             matches.append(LabelMatch(vocabulary.space[order[0]], EMBEDDING, "nearest in meaning", score))
     return matches
+
+
+def _unit_rows(rows: Any, n: int) -> Floats:
+    """An embedder's rows at length 1, whatever length it gave them; a row of zeros stays one, near to nothing."""
+    import numpy as np
+
+    try:
+        found = np.asarray(rows, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty(0)
+    if found.ndim != 2 or len(found) != n or not np.isfinite(found).all():
+        raise JudgeError(f"the embedder was given {n} texts and returned something else than {n} rows of finite numbers")
+    length = np.linalg.norm(found, axis=1, keepdims=True)
+    return found / np.where(length > 0, length, 1.0)
