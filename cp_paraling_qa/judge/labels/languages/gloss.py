@@ -13,15 +13,20 @@ from importlib import import_module
 
 from cp_paraling_qa.feeling_words import WORDS
 from cp_paraling_qa.judge.labels.languages import LANGUAGES
-from cp_paraling_qa.judge.labels.languages.language import FILLER, MOVES, Language, fold
+from cp_paraling_qa.judge.labels.languages.language import FILLER, MOVES, Language, fold, one_slip, shortened
+from cp_paraling_qa.judge.labels.lexicon_typos import SPELLED
 from cp_paraling_qa.judge.labels.lexicon_voice import VOICE_WORDS
 
 _READ = 6000
 """Characters of an answer that are looked at."""
+_FEW = 3
+"""An answer of no more words may be a misspelled label alone, which no word of the frame gives away."""
 _WORD = re.compile(r"[\u0900-\u097f]+|[^\W\d_]+")
 _TOKEN = re.compile(
     r"[a-z]+'(?:t|s|re|ve|ll|d|m)\b|[\ue000-\uf8ff]|[\u0900-\u0963\u0970-\u097f]+|[\u3400-\u9fff]+|(?:(?![\u3400-\u9fff])[^\W\d_])+|\d+(?:[.,]\d+)?|[^\w\s]|\n"
 )
+_SPEECH = re.compile(r'(" ?[^" \n]+ [^" \n]+ [^"\n]{1,400}")(?= ?\w)')
+"""Quoted speech in the middle of a sentence: what follows it is no longer said."""
 _QUOTED = re.compile(r'"[^"\n]{1,400}"')
 _FUNCTION_WORDS = """
     a about all am an and answer any are as at audio based be because been best both but by can cannot clip could do does down either emotion emotional emotions
@@ -45,6 +50,20 @@ def language(code: str) -> Language:
 @lru_cache(maxsize=1)
 def _scripts() -> list[tuple[str, re.Pattern[str]]]:
     return [(code, re.compile(f"[{script}]")) for code in LANGUAGES if (script := language(code).script)]
+
+
+@lru_cache(maxsize=1)
+def _english_shortened() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for word in SPELLED:
+        for shorter in shortened(word):
+            found.setdefault(shorter, []).append(word)
+    return found
+
+
+def _english_misspelled(word: str) -> bool:
+    index = _english_shortened()
+    return any(word == known or one_slip(word, known) for shorter in shortened(word) for known in index.get(shorter, ()))
 
 
 @lru_cache(maxsize=1)
@@ -87,6 +106,8 @@ def language_of(text: str) -> str | None:
         for code in known.get(word, ()):
             counts[code] = counts.get(code, 0) + 1
     best = max(counts, key=lambda code: counts[code], default=None)
+    if best is None and not english and len(words) <= _FEW:
+        return next((code for word in words if not _english_misspelled(word) for code in LANGUAGES if language(code).guess(word)), None)
     return best if best is not None and counts[best] > english else None
 
 
@@ -97,14 +118,17 @@ def _glossed(text: str, spoken: Language, keep: Mapping[str, str]) -> Iterator[s
     """
     for pattern, replacement in spoken.patterns:
         text = pattern.sub(replacement, text)
-    glossary, longest = spoken.glossary, spoken.longest
+    glossary, longest, widths_of = spoken.glossary, spoken.longest, spoken.widths
     tokens = _TOKEN.findall(text)
     if not spoken.spaced:
         tokens = [part for token in tokens for part in (list(token) if "\u3400" <= token[0] <= "\u9fff" else [token])]
     joint = " " if spoken.spaced else ""
     i = 0
     while i < len(tokens):
-        for width in range(min(longest, len(tokens) - i), 0, -1):
+        widths = widths_of.get(tokens[i], (1,)) if spoken.spaced else range(longest, 0, -1)
+        for width in widths:
+            if i + width > len(tokens):
+                continue
             phrase = joint.join(tokens[i : i + width])
             if (english := glossary.get(phrase, keep.get(phrase))) is not None:
                 yield english
@@ -112,7 +136,7 @@ def _glossed(text: str, spoken: Language, keep: Mapping[str, str]) -> Iterator[s
                 break
         else:
             token = tokens[i]
-            yield FILLER if token[0].isalpha() and not (spoken.script and token[0].isascii()) else token
+            yield (spoken.guess(token) or FILLER) if token[0].isalpha() and not (spoken.script and token[0].isascii()) else token
             i += 1
 
 
@@ -155,7 +179,10 @@ def gloss(text: str, code: str, keep: Mapping[str, str] | None = None) -> str:
     """
     spoken = language(code)
     text = text if len(text) <= _READ else f"{text[: _READ // 2]}. {text[-_READ // 2 :]}"
-    words = [word for word in _glossed(spoken.folded(text), spoken, keep or {}) if word]
+    plain = spoken.folded(text)
+    if '"' in plain and spoken.spaced:
+        plain = _SPEECH.sub(r"\1 ,", plain)
+    words = [word for word in _glossed(plain, spoken, keep or {}) if word]
     parts: list[str] = []
     for word in _clauses(words, spoken):
         if word and not (word == FILLER and parts and parts[-1] == FILLER and not spoken.spaced):
@@ -174,6 +201,6 @@ def meaning(label: str) -> str | None:
     for code in LANGUAGES:
         spoken = language(code)
         found = spoken.meanings.get(" ".join(_WORD.findall(spoken.folded(label))))
-        if found:
+        if found and found != label:
             return found
     return None
