@@ -21,6 +21,7 @@ from cp_paraling_qa.judge import verdict as v
 from cp_paraling_qa.judge.judging import NO_PREDICTION, NO_REFERENCE, JudgeConfig, judge_items
 from cp_paraling_qa.judge.panel import MOST_REPEATS, judge_names, judge_panel
 from cp_paraling_qa.judge.rubric import BINARY, OPEN, JudgeItem
+from cp_paraling_qa.llm_types import LLMConfig, Prices
 
 ITEMS = [JudgeItem(f"answer {i}", f"reference {i}") for i in range(4)]
 
@@ -198,6 +199,56 @@ def test_a_judge_that_cannot_be_reached_ends_the_run_and_says_where() -> None:
 def test_a_callable_that_returns_nothing_is_told_so() -> None:
     with pytest.raises(JudgeError, match="given 4 prompts and returned None"):
         judge_panel(ITEMS, [lambda prompts: None], rubric=OPEN)  # type: ignore[return-value, list-item]
+
+
+@pytest.mark.parametrize(
+    ("replies", "said"),
+    [(5, "a int"), ({"0": "x"}, "a dict"), ({"a", "b", "c", "d"}, "a set"), (b"abcd", "a bytes"), ("abcd", "one string"), (iter("abc"), "3 replies")],
+)
+def test_what_is_no_list_of_replies_is_refused(replies: object, said: str) -> None:
+    with pytest.raises(JudgeError, match=f"given 4 prompts and returned {said}"):
+        judge_items(ITEMS, lambda prompts: replies)  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ({"base_url": 5}, "base_url is a int; give a string"),
+        ({"model": ["m"]}, "model is a list; give a string"),
+        ({"temperature": "0"}, "temperature is a str; give a number"),
+        ({"temperature": math.nan}, "temperature is nan; give a number"),
+        ({"top_p": True}, "top_p is a bool; give a number or None"),
+        ({"max_tokens": 2.5}, "max_tokens is a float; give a whole number"),
+        ({"seed": "a"}, "seed is a str; give a whole number or None"),
+        ({"cache": 5}, "cache is a int; give a path or None"),
+        ({"concurrency": "8"}, "concurrency is a str; give a whole number"),
+        ({"attempts": None}, "attempts is a NoneType; give a whole number"),
+        ({"timeout": None}, "timeout is a NoneType; give a number"),
+        ({"label": 3}, "label is a int; give a string or None"),
+        ({"reply_format": 3}, "reply_format is a int; give a string"),
+        ({"api_key": "very secret"}, "no option api_key; .* A key comes from OPENAI_API_KEY alone"),
+        ({"sampling": 0}, "sampling is a int; give a dict"),
+        ({"sampling": {"model": "n"}}, "sampling has model"),
+        ({"sampling": {"seed": 1}, "seed": 1}, "sampling has seed"),
+    ],
+)
+def test_an_option_of_the_wrong_kind_is_named(option: dict[str, object], said: str) -> None:
+    with pytest.raises(JudgeError, match=said) as error:
+        judge_items(ITEMS, {"base_url": "http://127.0.0.1:9/v1", "model": "m"} | option)
+    assert "very secret" not in str(error.value)
+
+
+def test_the_sampling_may_stand_together_and_the_clients_own_config_will_do(tmp_path: Path) -> None:
+    with ChatServer() as server:
+        server.script = [Reply(say(3) or "")]
+        where = {"base_url": server.base_url, "model": "m"}
+        judges = [where | {"sampling": {"temperature": 1, "seed": None}, "cache": tmp_path / "c.sqlite"}]
+        judges.append(LLMConfig(server.base_url, "m", temperature=1.0, max_tokens=256, seed=None, cache=tmp_path / "c.sqlite"))  # type: ignore[arg-type]
+        assert [judge_panel(ITEMS, judge).scores for judge in judges] == [[3.0] * 4] * 2
+        assert len(server.bodies) == 4  # the second found what the first had cached: 1 and 1.0 are one temperature
+        assert {(request["temperature"], request.get("seed")) for request in server.requests} == {(1.0, None)}
+    with pytest.raises(JudgeError, match="max_cost"):
+        judge_items(ITEMS, LLMConfig("http://127.0.0.1:9/v1", "m", prices=Prices(1, 1), max_cost=1))
 
 
 def test_an_error_in_a_callable_comes_out_with_a_note() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.judging import judge_items
+from cp_paraling_qa.judge.pairwise import judge_pairs
 from cp_paraling_qa.judge.rubric import AUDIOBENCH, BINARY, OPEN, RUBRICS, JudgeItem, Rubric, quote, render_prompt
 from cp_paraling_qa.judge.verdict import parse_verdict
 
@@ -117,8 +118,19 @@ def test_readable_brackets_stay_readable() -> None:
 def test_missing_fields_are_left_out_and_required_ones_are_not() -> None:
     content = render_prompt(OPEN, {"prediction": "sad", "reference": "angry"})[1]["content"]
     assert content == 'Reference answer: "angry"\nAnswer to grade: "sad"'
-    with pytest.raises(KeyError):
+    with pytest.raises(JudgeError, match="an item lacks reference"):
         render_prompt(OPEN, {"prediction": "sad"})
+    with pytest.raises(JudgeError, match="an item is a str"):
+        render_prompt(OPEN, "sad")  # type: ignore[arg-type]
+    with pytest.raises(JudgeError, match="a pair lacks a and b"):
+        judge_pairs([{"reference": "sad"}], lambda prompts: [])
+
+
+def test_a_rubric_may_be_named() -> None:
+    item = JudgeItem("sad", "angry")
+    assert all(render_prompt(name, item) == render_prompt(rubric, item) for name, rubric in RUBRICS.items())
+    with pytest.raises(JudgeError, match="rubric 'pairwise' is not one of audiobench, binary, open"):
+        render_prompt("pairwise", item)
 
 
 def test_a_field_that_is_no_text_is_refused_by_its_name() -> None:

@@ -352,6 +352,7 @@ def test_everything_a_result_holds_is_json() -> None:
         ({"n_bootstrap": 0.5}, "n_bootstrap is 0.5"),
         ({"judge": max, "judges": [max]}, "judge and judges are both given"),
         ({"judges": max}, "judges is one judge"),
+        ({"judges": []}, "judges is empty"),
         ({"scale": 5}, "scale is 5; give the lowest and the highest score"),
         ({"scale": (0, math.inf)}, "scale is"),
         ({"rubric": None}, "rubric None is not one of"),

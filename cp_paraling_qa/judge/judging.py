@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cp_paraling_qa.errors import JudgeError, LLMError
 from cp_paraling_qa.judge.rubric import OPEN, JudgeItem, Message, Rubric, render_prompt
 from cp_paraling_qa.judge.verdict import NO_REPLY, Verdict
+from cp_paraling_qa.llm_types import LLMConfig
 
 JudgeCallable = Callable[[list[list[Message]]], Iterable[str | None]]
 """Rendered prompts, one list of chat messages per item → one reply text per item; None where there is none."""
@@ -21,6 +24,20 @@ Prompts = Callable[[], Iterable[list[Message]]]
 """Renders the prompts afresh: a client takes them one by one, so that they are never all in memory, and a callable may do with its own what it likes."""
 
 _OPTIONS = {"--llm-base-url": "base_url (--judge-base-url)", "--llm-model": "model (--judge-model)"}
+
+SAMPLING = ("temperature", "top_p", "max_tokens", "seed")
+"""The fields of a config that decide which of its possible replies a model gives."""
+
+_KINDS: dict[str, tuple[Any, str, bool]] = {  # field → what it must be an instance of, in words, whether it may be None
+    **dict.fromkeys(("base_url", "model", "reply_format"), (str, "a string", False)),
+    "label": (str, "a string", True),
+    "cache": (str | Path, "a path", True),
+    **dict.fromkeys(("max_tokens", "concurrency", "attempts"), (Integral, "a whole number", False)),
+    "seed": (Integral, "a whole number", True),
+    **dict.fromkeys(("temperature", "timeout"), (Real, "a number", False)),
+    "top_p": (Real, "a number", True),
+}
+_PLAIN: dict[Any, Callable[[Any], Any]] = {Real: float, Integral: int}
 
 NO_PREDICTION = "no prediction"
 NO_REFERENCE = "no reference"
@@ -35,7 +52,7 @@ class JudgeConfig:
         model: its name there; pin a dated version.
         temperature: 0 for a verdict that repeats.
         max_tokens: of one reply; the explanation is short.
-        seed: handed to the endpoint; the number of the repeat is added to it.
+        seed: handed to the endpoint; the number of the repeat is added to it. None sends none.
         cache: an SQLite file where replies are kept, so that a second run sends nothing; None keeps none.
         concurrency: requests in flight.
         timeout: seconds for one request.
@@ -43,13 +60,16 @@ class JudgeConfig:
         label: how results call the judge; None for `model`.
         top_p: nucleus sampling, 0–1; None leaves it to the endpoint.
         reply_format: how JSON is asked for: "auto" finds out, else json_schema, json_object or text.
+
+    Raises:
+        JudgeError: a value of the wrong kind; names the field.
     """
 
     base_url: str
     model: str
     temperature: float = 0.0
     max_tokens: int = 256
-    seed: int = 0
+    seed: int | None = 0
     cache: str | Path | None = None
     concurrency: int = 8
     timeout: float = 120.0
@@ -58,26 +78,57 @@ class JudgeConfig:
     top_p: float | None = None
     reply_format: str = "auto"
 
+    def __post_init__(self) -> None:
+        for name, (kind, words, optional) in _KINDS.items():
+            value = getattr(self, name)
+            if value is None and optional:
+                continue
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise JudgeError(f"judge: {name} is a {type(value).__name__}; give {words}{' or None' if optional else ''}")
+            if kind is Real and not math.isfinite(value):
+                raise JudgeError(f"judge: {name} is {value}; give {words}")
+            if kind in _PLAIN:  # 0 and 0.0 are one temperature: in a cache, and in a hash
+                object.__setattr__(self, name, _PLAIN[kind](value))
+
     @classmethod
-    def of(cls, value: JudgeConfig | Mapping[str, Any]) -> JudgeConfig:
-        """A config from itself or from a mapping.
+    def of(cls, value: JudgeConfig | LLMConfig | Mapping[str, Any]) -> JudgeConfig:
+        """A config from itself, from the client's own, or from a mapping of its fields; those in `SAMPLING` may stand together under "sampling".
 
         Raises:
-            JudgeError: an unknown key, or base_url or model missing.
+            JudgeError: an unknown key, or base_url or model missing; or a limit on what may be spent, which a judge does not keep.
+
+        Example:
+            >>> JudgeConfig.of({"base_url": "http://localhost:8000/v1", "model": "m", "sampling": {"temperature": 0.7}}).temperature
+            0.7
         """
         if isinstance(value, cls):
             return value
+        names = {field.name for field in dataclasses.fields(cls)}
+        if isinstance(value, LLMConfig):
+            if value.max_cost is not None:
+                raise JudgeError("judge has a max_cost, which a judge does not keep; leave it out")
+            return cls(**{name: getattr(value, name) for name in names - {"label"}})
         if not isinstance(value, Mapping):
             raise JudgeError(f"judge is a {type(value).__name__}; give a callable, a JudgeConfig or a dict with base_url and model")
-        names = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(str(key) for key in value if key not in names):
-            raise JudgeError(f"judge has no option {', '.join(unknown)}; it takes {', '.join(sorted(names))}")
-        if missing := [name for name in ("base_url", "model") if not value.get(name)]:
+        options = _flat(value)
+        if unknown := sorted(str(key) for key in options if key not in names):
+            raise JudgeError(f"judge has no option {', '.join(unknown)}; it takes {', '.join(sorted(names))}. A key comes from OPENAI_API_KEY alone")
+        if missing := [name for name in ("base_url", "model") if not options.get(name)]:
             raise JudgeError(f"judge lacks {' and '.join(missing)}")
-        return cls(**value)
+        return cls(**options)
 
 
-Judge = JudgeCallable | JudgeConfig | Mapping[str, Any]
+def _flat(value: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a mapping, those under "sampling" among the others."""
+    options = dict(value)
+    sampling = options.pop("sampling", {})
+    if not isinstance(sampling, Mapping) or (wrong := sorted(str(key) for key in sampling if key not in SAMPLING or key in options)):
+        told = f"has {', '.join(wrong)}" if isinstance(sampling, Mapping) else f"is a {type(sampling).__name__}"
+        raise JudgeError(f"judge: sampling {told}; give a dict with some of {', '.join(SAMPLING)}, each of them once")
+    return options | dict(sampling)
+
+
+Judge = JudgeCallable | JudgeConfig | LLMConfig | Mapping[str, Any]
 
 
 class Reply(NamedTuple):
@@ -96,14 +147,17 @@ class Reply(NamedTuple):
 
 
 def _ask_callable(judge: JudgeCallable, prompts: list[list[Message]], contract: str) -> list[str | None]:
+    replies: list[str | None] = []
     try:
-        replies = judge(prompts)
-        replies = replies if replies is None or isinstance(replies, str) else list(replies)
+        given: Any = judge(prompts)
+        listed = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping | Set)  # a mapping would give its keys, a set no order
+        if listed:
+            replies = list(given)
     except Exception as error:
         error.add_note(f"raised by the judge callable on {len(prompts)} prompts (rubric {contract})")
         raise
-    if replies is None or isinstance(replies, str) or len(replies) != len(prompts):
-        got = "None" if replies is None else "one string" if isinstance(replies, str) else f"{len(replies)} replies"
+    if not listed or len(replies) != len(prompts):
+        got = f"{len(replies)} replies" if listed else {str: "one string", type(None): "None"}.get(type(given), f"a {type(given).__name__}")
         raise JudgeError(f"the judge callable was given {len(prompts)} prompts and returned {got}; it must return one reply per prompt, in order")
     if wrong := next((reply for reply in replies if reply is not None and not isinstance(reply, str)), None):
         raise JudgeError(f"the judge callable returned a {type(wrong).__name__}; a reply is text: the JSON object as the model wrote it, or None for no reply")
@@ -111,7 +165,7 @@ def _ask_callable(judge: JudgeCallable, prompts: list[list[Message]], contract: 
 
 
 def _ask_client(config: JudgeConfig, prompts: Iterable[list[Message]], schema: Mapping[str, Any], samples: Sequence[int]) -> Iterator[Reply]:
-    from cp_paraling_qa.llm import ChatClient, ChatRequest, LLMConfig
+    from cp_paraling_qa.llm import ChatClient, ChatRequest
 
     options = dataclasses.asdict(config) | {"cache": Path(config.cache) if config.cache is not None else None, "keep_at_once": True}
     del options["label"]

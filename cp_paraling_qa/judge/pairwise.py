@@ -14,7 +14,7 @@ from typing import Any
 
 from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.judging import NO_PREDICTION, NO_REFERENCE, Judge, JudgeConfig, Progress, Reply, ask
-from cp_paraling_qa.judge.rubric import DATA_RULE, Message, data_lines, digest_of, reply_schema
+from cp_paraling_qa.judge.rubric import DATA_RULE, Message, data_lines, digest_of, reply_schema, required
 from cp_paraling_qa.judge.verdict import CONFLICT, EXPLANATION, NO_EXPLANATION, find_verdicts
 
 A, B, TIE, INCONSISTENT = "a", "b", "tie", "inconsistent"
@@ -56,10 +56,11 @@ class PairItem:
         """An item from itself or from a mapping with the same keys; question and context may be missing.
 
         Raises:
-            KeyError: a mapping without a, b or reference.
+            JudgeError: no pair and no mapping, or one without a, b or reference.
         """
         if isinstance(item, PairItem):
             return item
+        required(item, ("a", "b", "reference"), "a pair")
         return cls(item["a"], item["b"], item["reference"], item.get("question"), item.get("context"))
 
     @property

@@ -13,6 +13,7 @@ from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig, Progress, judge_repeatedly
 from cp_paraling_qa.judge.rubric import OPEN, JudgeItem, Rubric
 from cp_paraling_qa.judge.verdict import Verdict
+from cp_paraling_qa.llm_types import LLMConfig
 
 MOST_REPEATS = 1000
 """Of one judge. The samples of a judge that is given twice begin here, so that a cache does not answer for it with the first one's replies."""
@@ -224,7 +225,7 @@ def judge_panel(
         JudgeError: no judges, repeats out of range, or a judge that cannot be used.
         LLMError: an endpoint cannot be used at all.
     """
-    if callable(judges) or isinstance(judges, JudgeConfig | Mapping):
+    if callable(judges) or isinstance(judges, JudgeConfig | LLMConfig | Mapping):
         judges = [judges]
     if isinstance(judges, str) or not judges:
         raise JudgeError("judges is empty: give at least one callable, JudgeConfig or dict with base_url and model")

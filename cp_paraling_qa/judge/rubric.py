@@ -100,16 +100,29 @@ class JudgeItem:
         """An item from itself or from a mapping with the same keys; question and context may be missing.
 
         Raises:
-            KeyError: a mapping without prediction or reference.
+            JudgeError: no item and no mapping, or one without prediction or reference.
         """
         if isinstance(item, JudgeItem):
             return item
+        required(item, ("prediction", "reference"), "an item")
         return cls(prediction=item["prediction"], reference=item["reference"], question=item.get("question"), context=item.get("context"))
 
     @property
     def texts(self) -> tuple[str | None, ...]:
         """All of it, for the parser: what stands in here is no verdict."""
         return self.prediction, self.reference, self.question, self.context
+
+
+def required(item: object, names: Iterable[str], what: str) -> None:
+    """Whether a mapping can become an item.
+
+    Raises:
+        JudgeError: it is none, or lacks one of the names.
+    """
+    if not isinstance(item, Mapping):
+        raise JudgeError(f"{what} is a {type(item).__name__}; give a mapping with {' and '.join(names)}")
+    if missing := [name for name in names if name not in item]:
+        raise JudgeError(f"{what} lacks {' and '.join(missing)}; give None where there is none")
 
 
 @dataclass(frozen=True)
@@ -193,6 +206,19 @@ AUDIOBENCH = Rubric("audiobench", _AUDIOBENCH, refusal=0)
 RUBRICS: dict[str, Rubric] = {rubric.name: rubric for rubric in (OPEN, BINARY, AUDIOBENCH)}
 
 
+def named_rubric(rubric: str | Rubric) -> Rubric:
+    """A rubric from itself or from its name in `RUBRICS`.
+
+    Raises:
+        JudgeError: no such rubric.
+    """
+    if isinstance(rubric, Rubric):
+        return rubric
+    if not isinstance(rubric, str) or rubric not in RUBRICS:
+        raise JudgeError(f"rubric {rubric!r} is not one of {', '.join(sorted(RUBRICS))}")
+    return RUBRICS[rubric]
+
+
 def quote(text: str) -> str:
     r"""A text as one JSON string on one line, free of braces, angle brackets, bars and backticks; `json.loads` gives it back unchanged.
 
@@ -208,21 +234,24 @@ def data_lines(fields: Iterable[tuple[str, str | None]]) -> str:
     return "\n".join(f"{title}: {quote(value)}" for title, value in fields if value is not None)
 
 
-def render_prompt(rubric: Rubric, item: JudgeItem | Mapping[str, str | None]) -> list[Message]:
+def render_prompt(rubric: Rubric | str, item: JudgeItem | Mapping[str, str | None]) -> list[Message]:
     """The chat messages that ask for a verdict on one item.
 
     Args:
-        rubric: the contract.
+        rubric: the contract, or its name in `RUBRICS`.
         item: a `JudgeItem`, or a mapping with the same keys; question and context may be missing or None.
 
     Returns:
         A system message (the rubric) and a user message (one line a field, each value one JSON string).
 
     Raises:
-        KeyError: a mapping without prediction or reference.
+        JudgeError: no such rubric, or a mapping without prediction or reference.
     """
     item = JudgeItem.of(item)
-    return [{"role": "system", "content": _system(rubric)}, {"role": "user", "content": data_lines((title, getattr(item, name)) for name, title in _FIELDS)}]
+    return [
+        {"role": "system", "content": _system(named_rubric(rubric))},
+        {"role": "user", "content": data_lines((title, getattr(item, name)) for name, title in _FIELDS)},
+    ]
 
 
 @functools.lru_cache(maxsize=16)

@@ -15,9 +15,10 @@ from cp_paraling_qa.judge.columns import LabelSpace, Mapped, Texts, as_clusters,
 from cp_paraling_qa.judge.figures import Items, confusion, figures, slices
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig
 from cp_paraling_qa.judge.panel import Panel, judge_panel
-from cp_paraling_qa.judge.rubric import RUBRICS, JudgeItem, Rubric
+from cp_paraling_qa.judge.rubric import JudgeItem, Rubric, named_rubric
 from cp_paraling_qa.judge.statistics.intervals import check_sampling
 from cp_paraling_qa.judge.trust import trust_figures
+from cp_paraling_qa.llm_types import LLMConfig
 
 
 def compute(
@@ -124,10 +125,7 @@ def rubric_of(rubric: str | Rubric, scale: tuple[int, int] | None = None) -> Rub
     Raises:
         JudgeError: no such rubric, or a scale that is none.
     """
-    if not isinstance(rubric, Rubric):
-        if not isinstance(rubric, str) or rubric not in RUBRICS:
-            raise JudgeError(f"rubric {rubric!r} is not one of {', '.join(sorted(RUBRICS))}")
-        rubric = RUBRICS[rubric]
+    rubric = named_rubric(rubric)
     if scale is None:
         return rubric
     ends = list(scale) if isinstance(scale, Iterable) else []
@@ -188,9 +186,11 @@ def _judges(judge: Judge | None, judges: Iterable[Judge] | None) -> list[Judge]:
         raise JudgeError("judge and judges are both given; pass one judge, or a list of them as judges")
     if judges is None:
         return [] if judge is None else [judge]
-    if callable(judges) or isinstance(judges, str | Mapping | JudgeConfig):
+    if callable(judges) or isinstance(judges, str | Mapping | JudgeConfig | LLMConfig):
         raise JudgeError("judges is one judge; give a list of judges, or pass it as judge")
-    return list(judges)
+    if not (several := list(judges)):
+        raise JudgeError("judges is empty; give at least one judge, or None for no judge")
+    return several
 
 
 def _check_counts(**counts: int) -> None:

@@ -33,10 +33,11 @@ OUT_OF_RANGE = "score outside the scale"
 CONFLICT = "two different verdicts"
 COPIED = "only a verdict copied from the data"
 
-READING = 3
+READING = 4
 """Raised whenever another score may come of the same reply; part of every rubric's digest."""
 
 _OPENING = re.compile(r'\{(?=\s*"(?:[^"\\]|\\.)*"\s*:)', re.DOTALL)  # a brace and a first key: what prose has between braces is no object
+_TAIL = r'"\s*,\s*"%s"\s*:\s*["\d.+-]'  # behind an object: a string ends, and a score follows
 _BROKEN_OFF = re.compile(r'\{\s*(?:"(?P<key>\w*)"?\s*)?\Z')
 _THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
@@ -100,10 +101,17 @@ def _object_end(text: str, start: int) -> int | None:
 
 
 def _scan(reply: str, key: str) -> Iterator[tuple[dict[str, Any] | str, str]]:
-    """Every object at the top level of the reply: parsed, or the reason why it does not parse; and as it is written."""
-    at = 0
+    """Every object at the top level of the reply: parsed, or the reason why it does not parse; and as it is written.
+
+    A judge that copies an answer such as `x", "score": 5}` into its explanation without escaping the quote is cut short by it: the object ends early, and what the judge
+    itself meant follows as `", "score": 2}`. Such a tail makes the reply malformed.
+    """
+    at, tail = 0, re.compile(_TAIL % key)
     while match := _OPENING.search(reply, at):
         start = match.start()
+        if at and tail.search(reply, at, start):
+            yield MALFORMED, ""
+            return
         try:
             value, at = _DECODER.raw_decode(reply, start)
         except _Duplicate:
@@ -120,6 +128,9 @@ def _scan(reply: str, key: str) -> Iterator[tuple[dict[str, Any] | str, str]]:
             at = end
             continue
         yield value, reply[start:at]
+    if at and tail.search(reply, at):
+        yield MALFORMED, ""
+        return
     broken = _BROKEN_OFF.search(reply, at)
     if broken and broken["key"] is not None and any(name.startswith(broken["key"]) for name in (EXPLANATION, key)):
         yield CUT, ""
