@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-FILES = (ROOT / "benchmarks" / "label_items.yaml", ROOT / "tests" / "judge_label_languages.yaml")
+FILES = (ROOT / "benchmarks" / "label_items.yaml", ROOT / "benchmarks" / "label_items_others.yaml", ROOT / "tests" / "judge_label_languages.yaml")
 NOT_THE_SPEAKERS = ("contrast", "quoted", "third_person", "contrast_and_others")
 BINARY_ITEMS = 60
 
@@ -62,7 +62,7 @@ def read_items(path: Path) -> Iterator[Item]:
     spaces = {name: tuple(labels) for name, labels in content.pop("spaces").items()}
     for batch, parts in content.items():
         english = all(isinstance(found, dict) for found in parts.values())
-        for kind, found in parts.items() if english else [(batch.removeprefix("second_"), parts)]:
+        for kind, found in parts.items() if english else [(re.sub("^(?:second|third|fourth)_", "", batch), parts)]:
             for name, items in found.items():
                 for text, gold in items:
                     yield Item(kind, spaces[name], text, gold, english)

@@ -173,6 +173,8 @@ def _weigh_sentence(s: Sentence, complements: Mapping[str, str], *, contrast: bo
             s.mentions[k].cap(s.mentions[k - 1].strength or PLAIN, s.mentions[k - 1].why)
         if either:
             s.mentions[k - 1].cap(s.mentions[k].strength or PLAIN, s.mentions[k].why)
+        if s.mentions[k - 1].why == "said of someone else" and cues.SAME_SUBJECT.match(joined):  # "her mother is sad and angry"
+            s.mentions[k].cap(REJECTED, "said of someone else")
         if s.mentions[k].why == "within a refusal" and cues.AND_DIRECT.match(joined):  # "interest and boredom are hard to hear"
             s.mentions[k - 1].cap(REJECTED, "within a refusal")
         if s.mentions[k - 1].why == "a general remark" and not cues.SPECIFIC.search(joined):

@@ -138,6 +138,8 @@ OTHERS = re.compile(
     r" (?:, )?(?:(?:who|that|was|is|are|were|will|would|might|may|has|had|been|have|seems?|sounds?|feels?|gets?|got|became|looks?|being|felt|made|so|very|really|also|not) )+(?:\w+ )?$"
     r"|\b(?:makes?|making|made|keeps?|leaves?) (?:the |his |her |their |its |any )?(?:listeners?|audience|him|her|them|me|us|others|people|everyone|\w+ (?:friend|boss|mother|father|wife|husband|partner)) (?:\w+ )?$"
 )
+SAME_SUBJECT = re.compile(r"^ (?:(?:and|or|,|because|so|very|too|also|even|both|quite|really) ){0,3}$")
+"""Between two mentions that are said of one person."""
 ADDRESSEE = re.compile(
     r"\b(?:(?:talk|speak(?!er)|chat|argu|yell|shout|complain|convers|respond|repl|spoke|apologi[sz]|listen)\w* (?:\w+ ){0,2}?(?:to|with|about|at|of|for)"
     r"|(?:interview|address|comfort|consol|confront|interrupt|greet|call|thank|scold|lectur|reassur|ask)(?:s|es|ed|ing)?) "

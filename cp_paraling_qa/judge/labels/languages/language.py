@@ -31,7 +31,7 @@ class Language:
         name: in English.
         words: what labels are made of, by the English word of the lexicon that says the same.
         frame: what decides a label's worth: negation, hedges, contrast, reports, persons. "not<" moves to the front of its clause.
-        rewrites: patterns over the folded text, and what replaces them; what stands in <> there is English already.
+        rewrites: patterns over the folded text (`fold` holds for them too), and what replaces them; what stands in <> there is English already.
         endings: inflections for ~.
         intensifiers: what may stand before a word, written as one with it, and only strengthens it ("stink" of "stinksauer").
         often_misspelled: words of `words` that are common enough to be met misspelled; those of fewer than six letters are not looked for.
@@ -64,7 +64,7 @@ class Language:
             marks[sign] = match[1]
             return f" {sign} "
 
-        return [(re.compile(pattern), _INSERTED.sub(mark, replacement)) for pattern, replacement in self.rewrites], marks
+        return [(re.compile(pattern.translate(self.folding)), _INSERTED.sub(mark, replacement)) for pattern, replacement in self.rewrites], marks
 
     @property
     def patterns(self) -> list[tuple[re.Pattern[str], str]]:
