@@ -230,3 +230,9 @@ def test_ppi_covers_where_the_naive_interval_does_not(size):
         low, high = bootstrap_ci(judge, clusters=clips, n_bootstrap=100, seed=run)
         naive += low <= truth <= high
     assert hits / 300 >= 0.92 and naive / 300 < 0.5
+
+
+def test_errors_that_are_all_alike_leave_open_what_so_many_ratings_can_show():
+    found = corrected_score([4] * 40, [3] * 20 + [None] * 20)
+    others = 1 - 0.025 ** (1 / 20)
+    assert (found.score, found.low, found.high) == pytest.approx((3, 3 - 3 * others, 3 + 2 * others))

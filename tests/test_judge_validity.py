@@ -330,3 +330,11 @@ def test_mostly_undefined_resamples_give_no_interval() -> None:
     assert all(math.isnan(end) for end in percentile_interval(values, 50))
     values[49:60] = 0.5
     assert percentile_interval(values, 50) == (0.5, 0.5)
+
+
+def test_a_judge_that_is_off_by_one_everywhere_may_be_off_otherwise_elsewhere():
+    human = [0, 1, 2, 3, 4] * 6
+    found = human_validity([score + 1 for score in human], human, scale=(0, 5), n_bootstrap=200)
+    others = 1 - 0.025 ** (1 / 30)
+    assert (found["human_bias_ci_low"], found["human_bias_ci_high"]) == pytest.approx((1 - 6 * others, 1 + 4 * others))
+    assert (found["human_mae_ci_low"], found["human_mae_ci_high"]) == pytest.approx((1 - others, 1 + 4 * others))

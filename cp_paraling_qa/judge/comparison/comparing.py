@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,50 +16,14 @@ import numpy as np
 from cp_paraling_qa.embed import Embedder
 from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.columns import map_answers, pick_embedder
-from cp_paraling_qa.judge.comparison.paired_tests import benjamini_hochberg, bootstrap_p, mcnemar, minimum_detectable_effect, signed_rank, standard_error
+from cp_paraling_qa.judge.comparison.differences import FIGURES, Pairs, Sampling, compared, sliced
 from cp_paraling_qa.judge.comparison.pairing import Pairing, pair_rows
 from cp_paraling_qa.judge.judging import Judge, JudgeConfig, Progress, judge_items
 from cp_paraling_qa.judge.predictions import Row, known_of, read_predictions
 from cp_paraling_qa.judge.rubric import RUBRICS, JudgeItem, Rubric
 from cp_paraling_qa.judge.score import rubric_of
-from cp_paraling_qa.judge.statistics.intervals import CLASS_FIGURES, check_sampling, class_codes, class_figures, mean_replicates
-from cp_paraling_qa.judge.statistics.rating_arrays import Floats, Ints, as_number, cluster_codes
-from cp_paraling_qa.judge.statistics.resampling import Kinds, draws, percentile_interval
-
-FIGURES = ("llm_judge", *CLASS_FIGURES)
-SLICES = ("config", "type", "true label")
-FEW = 20
-"""Pairs below which a slice's figures are shown in grey."""
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of answers, in columns of equal length.
-
-    Attributes:
-        scores: of A and of B, shape (pairs, 2), 0–100; NaN where the judge gave none.
-        truth: the true label, None where there is none.
-        mapped: what A's and B's answers map to.
-        clusters: number of the clip.
-        slices: dimension → the slice of each pair, None for none.
-    """
-
-    scores: Floats
-    truth: Sequence[str | None]
-    mapped: tuple[Sequence[str | None], Sequence[str | None]]
-    clusters: Ints
-    slices: Mapping[str, Sequence[str | None]]
-
-    def at(self, places: Sequence[int]) -> Pairs:
-        """Some of the pairs."""
-        some = [[column[i] for i in places] for column in (self.truth, *self.mapped)]
-        return replace(self, scores=self.scores[list(places)], truth=some[0], mapped=(some[1], some[2]), clusters=self.clusters[list(places)], slices={})
-
-
-@dataclass(frozen=True)
-class _Sampling:
-    n_bootstrap: int
-    seed: int
+from cp_paraling_qa.judge.statistics.intervals import check_sampling
+from cp_paraling_qa.judge.statistics.rating_arrays import Floats, as_number, cluster_codes
 
 
 def compare_rows(
@@ -117,7 +80,7 @@ def compare_rows(
     clips = cluster_codes([mine.get("clip_id") or other.get("clip_id") or None for mine, other in zip(a, b, strict=True)], len(a))
     slices = {name: [_slice(mine, other, name) for mine, other in zip(a, b, strict=True)] for name in ("config", "type")} | {"true label": truth}
     pairs = Pairs(scores, truth, mapped, clips, slices)
-    sampling = _Sampling(n_bootstrap, seed)
+    sampling = Sampling(n_bootstrap, seed)
     missing = np.isnan(scores)
     return {
         "n": len(a),
@@ -130,7 +93,7 @@ def compare_rows(
             "both": int(np.sum(missing.all(axis=1))),
         },
         **compared(pairs, FIGURES, sampling),
-        "slices": _sliced(pairs, sampling),
+        "slices": sliced(pairs, sampling),
         "notes": [*_pairing_notes(pairing), *notes, *_score_notes(a, b, judged, scores, truth)],
         "n_bootstrap": n_bootstrap,
         "seed": seed,
@@ -244,92 +207,3 @@ def _score_notes(a: Sequence[Row], b: Sequence[Row], judged: str | None, scores:
         return []
     rest = f": {labels}" if out == len(scores) else ""
     return [f"{out} of {len(scores)} pairs lack a judge's score (A {int(missing[:, 0].sum())}, B {int(missing[:, 1].sum())}) and are in no judge figure{rest}."]
-
-
-def _sliced(pairs: Pairs, sampling: _Sampling) -> dict[str, dict[str, Any]]:
-    """Every dimension that divides the pairs; q over all slices together."""
-    found: dict[str, dict[str, Any]] = {}
-    for dimension in SLICES:
-        groups: dict[str, list[int]] = {}
-        for i, name in enumerate(pairs.slices[dimension]):
-            if name is not None:
-                groups.setdefault(name, []).append(i)
-        if len(groups) > 1 or (groups and len(next(iter(groups.values()))) < len(pairs.truth)):
-            figures = ("llm_judge", "accuracy") if dimension == "true label" else FIGURES  # within one label UAR and F1 say what accuracy says
-            found[dimension] = {name: {"n": len(groups[name]), **compared(pairs.at(groups[name]), figures, sampling)} for name in sorted(groups)}
-    parts = [part for slices in found.values() for part in slices.values()]
-    for test in ("wilcoxon", "mcnemar"):
-        tested = [part[test] for part in parts if part[test] is not None]
-        for one, q in zip(tested, benjamini_hochberg([math.nan if one["p"] is None else one["p"] for one in tested]), strict=True):
-            one["q"] = _number(q)
-    return found
-
-
-def compared(pairs: Pairs, names: Sequence[str], sampling: _Sampling) -> dict[str, Any]:
-    """Figures, Wilcoxon's and McNemar's test of some pairs."""
-    both = ~np.isnan(pairs.scores).any(axis=1)
-    labelled = [i for i, label in enumerate(pairs.truth) if label is not None]
-    figures: dict[str, Any] = {}
-    wilcoxon = None
-    if both.any():
-        values, clips = pairs.scores[both], np.unique(pairs.clusters[both], return_inverse=True)[1]
-        gain = values[:, 1] - values[:, 0]
-        replicates = mean_replicates(gain, clips, sampling.n_bootstrap, sampling.seed)
-        figures["llm_judge"] = _figure(float(values[:, 0].mean()), float(values[:, 1].mean()), replicates, clips, standard_error(gain, clips))
-        tested = signed_rank(gain.round(9).tolist(), clusters=clips.tolist())
-        wilcoxon = {"p": _number(tested.p), "n": tested.n, "n_zero": tested.n_zero}
-    test = None
-    if labelled:
-        mine = pairs.at(labelled)
-        truth = [label for label in mine.truth if label is not None]
-        right = [[said == label for said, label in zip(side, truth, strict=True)] for side in mine.mapped]
-        one = mcnemar(right[0], right[1], clusters=mine.clusters.tolist())
-        test = {"p": _number(one.p), "only_a": one.only_a, "only_b": one.only_b}
-        figures |= _label_differences(mine, truth, right, sampling)
-    return {"figures": {name: figures.get(name) for name in names}, "wilcoxon": wilcoxon, "mcnemar": test}
-
-
-def _label_differences(pairs: Pairs, truth: Sequence[str], right: Sequence[Sequence[bool]], sampling: _Sampling) -> dict[str, Any]:
-    table, n_classes = class_codes(truth, *pairs.mapped)
-    clips = np.unique(pairs.clusters, return_inverse=True)[1]
-    n_clips = int(clips.max()) + 1
-    kinds = Kinds(table, clips, n_clips)
-    true, *said = kinds.rows.T.astype(np.int64)
-
-    def sides(drawn: Floats) -> list[dict[str, Floats]]:
-        counts = kinds.counts(drawn)
-        return [class_figures(counts, true, side, n_classes) for side in said]
-
-    point = sides(np.ones((1, n_clips)))
-    parts = [sides(drawn) for drawn in draws(n_clips, sampling.n_bootstrap, sampling.seed, width=len(kinds.rows))]
-    found = {}
-    for name in CLASS_FIGURES:
-        replicates = np.concatenate([np.empty(0), *(b[name] - a[name] for a, b in parts)])
-        replicates[np.abs(replicates) < 1e-12] = 0.0  # what differs by rounding alone does not differ
-        if name == "accuracy":
-            error = standard_error(np.subtract(right[1], right[0], dtype=np.float64), clips)
-        else:
-            error = float(np.std(replicates, ddof=1)) * math.sqrt(n_clips / (n_clips - 1)) if n_clips > 1 and len(replicates) > 1 else math.nan
-        found[name] = _figure(float(point[0][name][0]), float(point[1][name][0]), replicates, clips, error)
-    return found
-
-
-def _figure(a: float, b: float, replicates: Floats, clips: Ints, error: float) -> dict[str, Any]:
-    n_clips = int(clips.max()) + 1
-    low, high = percentile_interval(replicates, n_clips) if len(replicates) else (math.nan, math.nan)
-    return {
-        "a": a,
-        "b": b,
-        "difference": b - a,
-        "ci_low": _number(low),
-        "ci_high": _number(high),
-        "p": _number(bootstrap_p(replicates, n_clips)),
-        "n": len(clips),
-        "n_clips": n_clips,
-        "mde": _number(minimum_detectable_effect(error if error > 1e-12 else 0.0)),
-        "shown": None if math.isnan(low) else bool(low > 0 or high < 0),
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cp_paraling_qa.judge.comparison.comparing import FEW
+from cp_paraling_qa.judge.comparison.differences import FEW
 
 if TYPE_CHECKING:
     from rich.table import Table

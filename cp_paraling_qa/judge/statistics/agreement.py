@@ -108,7 +108,7 @@ def cohen_kappa(a: Sequence[Any], b: Sequence[Any], *, weights: str | None = Non
     return float(1 - distance[x, y].sum() / expected) if expected > 0 else math.nan
 
 
-def gwet_ac2(ratings: Sequence[Sequence[Any]], *, weights: str = "quadratic", categories: Iterable[Any] | None = None) -> float:
+def gwet_ac2(ratings: Sequence[Sequence[Any]], *, weights: str | None = "quadratic", categories: Iterable[Any] | None = None) -> float:
     """Gwet's AC2 (AC1 with identity weights): agreement that skewed ratings do not drag to nothing as they do κ and α.
 
     Gwet, Handbook of Inter-Rater Reliability (4th ed., 2014); the same definition as R's irrCC and Python's irrCAC. Chance agreement is
@@ -116,7 +116,7 @@ def gwet_ac2(ratings: Sequence[Sequence[Any]], *, weights: str = "quadratic", ca
 
     Args:
         ratings: one list per rater, one entry per item; None or NaN where missing.
-        weights: "identity" or "nominal", "linear", "quadratic" or "interval" (by the numbers' distance; labels by their place), "ordinal" (by places).
+        weights: None, "identity" or "nominal" (AC1), "linear", "quadratic" or "interval" (by the numbers' distance; labels by their place), "ordinal" (by places).
         categories: all values a rating may take: numbers in any order, labels in the order of the scale; None for those that occur.
 
     Returns:
@@ -129,7 +129,7 @@ def gwet_ac2(ratings: Sequence[Sequence[Any]], *, weights: str = "quadratic", ca
         >>> round(gwet_ac2([[5, 5, 5, 4], [5, 5, 5, 5]], categories=range(6)), 3)
         0.987
     """
-    kind = _weights(weights)
+    kind = _weights("nominal" if weights is None else weights)
     items, values = _flat_values(ratings)
     place = _places(values, categories, ordered=kind != "identity")
     q = len(place)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cp_paraling_qa.errors import JudgeError
-from cp_paraling_qa.judge.statistics.intervals import NO_INTERVAL, Interval, check_sampling
+from cp_paraling_qa.judge.statistics.intervals import NO_INTERVAL, Interval, check_sampling, interval_of_equals
 from cp_paraling_qa.judge.statistics.rating_arrays import Floats, Ints, as_numbers, check_on_scale, check_same_length, cluster_codes
 from cp_paraling_qa.judge.statistics.resampling import draws, percentile_interval
 
@@ -191,7 +191,10 @@ def _ppi(items: _Items, n_bootstrap: int, confidence: float, seed: int) -> tuple
     if items.rated_clusters < 2 or not parts:
         return score, NO_INTERVAL, _too_few(items)
     # as many degrees of freedom as clusters that a human rated: the correction is the part with the fewest
-    return score, Interval(*percentile_interval(np.concatenate(parts), items.rated_clusters, confidence=confidence)), ""
+    low, high = percentile_interval(np.concatenate(parts), items.rated_clusters, confidence=confidence)
+    if high - low < 1e-9:  # no score and no error differs from another: what so many ratings can show
+        low, high = interval_of_equals(score, (0.0, 1.0), items.rated_clusters, confidence)
+    return score, Interval(low, high), ""
 
 
 def _tuned(sums: Floats) -> Floats:

@@ -92,16 +92,17 @@ def bootstrap_ci(
     return NO_INTERVAL if math.isnan(low) else Interval(min(max(low, least), most), max(min(high, most), least))
 
 
-def interval_of_equals(value: float, bounds: tuple[float, float], n_clusters: int) -> Interval:
-    """The 95 % interval of a mean where all items have one and the same value, of which a bootstrap would make no interval at all.
+def interval_of_equals(value: float, bounds: tuple[float, float], n_clusters: int, confidence: float = 0.95) -> Interval:
+    """The interval of a mean where all items have one and the same value, of which a bootstrap would make no interval at all.
 
-    That so many clusters agree bounds the share that does not: exactly, by 1 − 0.025^(1 ÷ clusters) (Clopper and Pearson 1934). Whatever lies beyond is at worst
+    That so many clusters agree bounds the share that does not: exactly, by 1 − α^(1 ÷ clusters), where α is half of what the confidence leaves (Clopper and Pearson 1934). Whatever lies beyond is at worst
     all at one end of the scale.
 
     Args:
         value: of every item.
         bounds: lowest and highest value there may be.
         n_clusters: independent units; NaN, NaN with fewer than 2.
+        confidence: share of such intervals that hold the true mean.
 
     Example:
         >>> [round(end, 2) for end in interval_of_equals(100.0, (0.0, 100.0), 20)]
@@ -109,7 +110,7 @@ def interval_of_equals(value: float, bounds: tuple[float, float], n_clusters: in
     """
     if n_clusters < 2:
         return NO_INTERVAL
-    others = 1 - 0.025 ** (1 / n_clusters)
+    others = 1 - ((1 - confidence) / 2) ** (1 / n_clusters)
     return Interval(value - others * (value - bounds[0]), value + others * (bounds[1] - value))
 
 

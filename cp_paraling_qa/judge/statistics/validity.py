@@ -16,7 +16,7 @@ from cp_paraling_qa.errors import JudgeError
 from cp_paraling_qa.judge.statistics import weighted
 from cp_paraling_qa.judge.statistics.agreement import as_truth
 from cp_paraling_qa.judge.statistics.alt_test import EPSILON, alternative_annotator_test
-from cp_paraling_qa.judge.statistics.intervals import check_sampling
+from cp_paraling_qa.judge.statistics.intervals import check_sampling, interval_of_equals
 from cp_paraling_qa.judge.statistics.rating_arrays import Floats, Ints, as_numbers, check_on_scale, check_same_length, cluster_codes, rating_table
 from cp_paraling_qa.judge.statistics.resampling import Kinds, figures_with_intervals
 
@@ -135,6 +135,10 @@ def human_validity(
     compared = _Compared(x[used], table[used], codes, n_clusters, np.arange(low, high + 1, dtype=np.float64))
     found: dict[str, Any] = {}
     figures = figures_with_intervals(compared.statistics, n_clusters, n_bootstrap=n_bootstrap, seed=seed, width=compared.width, bias_corrected=True)
+    for name, least in (("human_bias", low - high), ("human_mae", 0)):
+        value, one_end, other = (figures[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high"))
+        if value is not None and one_end is not None and other is not None and other - one_end < 1e-9:  # all errors alike: the next need not be
+            figures[f"{name}_ci_low"], figures[f"{name}_ci_high"] = interval_of_equals(value, (least, high - low), n_clusters)
     shared = int(((~np.isnan(table[used])).sum(axis=1) >= 2).sum())
     for name in (*HUMAN_FIGURES, BETWEEN):
         found |= {key: figures[key] for key in (name, f"{name}_ci_low", f"{name}_ci_high")}
