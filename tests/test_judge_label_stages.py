@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -196,3 +197,9 @@ def test_a_hundred_thousand_characters_take_no_second(part: str) -> None:
     started = time.process_time()
     map_labels([text], SPACE)
     assert time.process_time() - started < 1
+
+
+def test_a_thought_is_no_answer_and_one_that_was_cut_leaves_none() -> None:
+    texts = ["<think>She shouts, so angry?</think> sad", "<think>She shouts, so she is angry", "<thinking>angry</thinking>"]
+    found = map_labels(texts, ["angry", "sad"], embedder=lambda texts: np.ones((len(texts), 2)))
+    assert [(match.label, match.reason) for match in found] == [("sad", "the label itself"), (None, "empty answer"), (None, "empty answer")]

@@ -36,6 +36,7 @@ from cp_paraling_qa.judge.labels.label_match import (
 from cp_paraling_qa.judge.labels.label_meaning import by_meaning, prototypes
 from cp_paraling_qa.judge.labels.label_words import by_words
 from cp_paraling_qa.judge.labels.vocabulary import tokens, vocabulary_for
+from cp_paraling_qa.judge.thought import without_thought
 
 if TYPE_CHECKING:
     from cp_paraling_qa.judge.judging import Judge
@@ -118,6 +119,7 @@ def map_labels(
         if isinstance(value, bool) or not isinstance(value, Real) or math.isnan(value):  # nothing is below NaN: every label would be near enough
             raise JudgeError(f"{name} is {value!r}; give a number")
     vocabulary = vocabulary_for(tuple(label_space))
+    texts = [None if text is None else without_thought(text) for text in texts]
     read = [by_words(text, vocabulary) for text in texts]
     matches = [found.match for found in read]
     unknown = [i for i, found in enumerate(read) if found.unknown]

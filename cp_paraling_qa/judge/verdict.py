@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from cp_paraling_qa.judge.thought import without_thought
+
 Scale = tuple[int, int]
 
 EXPLANATION = "explanation"
@@ -39,7 +41,6 @@ READING = 4
 _OPENING = re.compile(r'\{(?=\s*"(?:[^"\\]|\\.)*"\s*:)', re.DOTALL)  # a brace and a first key: what prose has between braces is no object
 _TAIL = r'"\s*,\s*"%s"\s*:\s*["\d.+-]'  # behind an object: a string ends, and a score follows
 _BROKEN_OFF = re.compile(r'\{\s*(?:"(?P<key>\w*)"?\s*)?\Z')
-_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def find_verdicts(reply: str | None, key: str, *, finish_reason: str | None = "s
         return NO_REPLY
     if finish_reason != "stop":
         return NOT_STOPPED
-    text = _THOUGHT.sub("", reply.lstrip("\ufeff"))
+    text = without_thought(reply.lstrip("\ufeff"))
     if not reply.strip():
         return EMPTY
     hostile = [told for told in data if told and f'"{key}"' in told]

@@ -8,8 +8,7 @@ from typing import Any
 
 from cp_paraling_qa.audio import duration_of
 from cp_paraling_qa.errors import AudioError, DatasetError
-
-_FACTS = ("emotion", "gender", "speaker_id", "corpus", "language", "duration")
+from cp_paraling_qa.judge.slicing import FACTS
 
 
 class Clips:
@@ -67,7 +66,7 @@ class Clips:
         return table[number]["audio"]
 
     def _add(self, wanted: set[str], table: Any) -> None:
-        columns = [name for name in _FACTS if name in table.column_names]
+        columns = [name for name in FACTS if name in table.column_names]
         sound = table.select_columns(["audio"]) if "audio" in table.column_names else None
         for number, row in enumerate(table.select_columns(["clip_id", *columns])):
             if row["clip_id"] not in wanted:

@@ -10,7 +10,6 @@ from cp_paraling_qa.judge.labels.lexicon import SIGNS
 _LONGEST = 6000
 """Characters of an answer that are read; of a longer one its first and last halves of that."""
 
-_THOUGHT = re.compile(r"\A\s*<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"<\|?/?\s*([A-Za-z][A-Za-z_ -]{0,24}?)\s*\|?/?>|\[([A-Za-z][A-Za-z_ -]{1,24})\]")
 _QUOTED = re.compile(r"\"([^\"\n]{1,400})\"|(?<!\w)'((?:[^'\n]|(?<=\w)'(?=\w)){1,400})'(?!\w)")
 _TOKEN = re.compile(r"\d+(?:\.\d+)?%?|[\u0900-\u0963\u0970-\u097f]+|[^\W\d_]+|'s\b|[^\w\s]")
@@ -80,7 +79,6 @@ def normalise(text: str) -> str:
         >>> normalise("She isn't *angry*... he says 'I am furious'!")
         'she is not angry . he says quotation !'
     """
-    text = _THOUGHT.sub(" ", text)
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} . {text[-_LONGEST // 2 :]}"
     text = _TAG.sub(lambda match: f" . label : {match[1] or match[2]} . ", text).translate(_CURLY).lower()
