@@ -14,7 +14,7 @@ SPELLED = frozenset(_SPELLED.split())
 """Words common enough to be met misspelled. The rare ones ("irked", "stoked") collide with more real words than they are mistyped."""
 
 _NOT_TYPOS = """
-    abused exaggerated inebriated overdosed packing testifying alger ander ange angel angler anker announce auger bared boned booed bord bore borer bores bowed boxed bred cally collusion conclusion
+    abused exaggerated inebriated overdosed packing testifying alger ander ange angel angler anker announce auger bared beat beats boned booed bord bore borer bores bowed boxed bred cally collusion conclusion
     concussion confession confucian contusion decreased delegated delimited delisted digested digesting discussed discussing disguised disguising disputed
     disputing disrupted disrupting distrusted disused enthusiast enthusiasts excised excrement exited furry gaal gall graceful happ hardiness harpy heer
     herr hippy hiss hoppy irrigate irrigated irrigation lovely maan mann miserables neural neutralise neutralize otter pleaded please pleaser pleases

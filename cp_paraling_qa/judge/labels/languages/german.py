@@ -303,7 +303,7 @@ LANGUAGE = Language(
     ),
     endings=("", "e", "er", "es", "en", "em", "ere", "erer", "eres", "eren", "ste", "ster", "sten", "stes", "este", "esten"),
     often_misspelled="traurig~ traurigkeit wütend~ glücklich~ fröhlich~ ängstlich~ verängstigt~ überrascht~ überraschung angeekelt~ angewidert~ verärgert~ ärgerlich~ frustriert~ frustration aufgeregt~ begeistert~ enttäuscht~ enttäuschung gelangweilt~ neutral~ gelassen~ verachtung verächtlich~ zufrieden~ genervt~ gereizt~ nervös~ positiv~ negativ~ weiblich~ männlich~ sarkastisch~ entspannt~ niedergeschlagen~ deprimiert~ verzweifelt~ erschrocken~ schockiert~ erstaunt~ empört~ emotionslos~ sachlich~ freude trauer gestresst~ unglücklich~ melancholisch~ abscheu",
-    not_typos="freue fremde freunde träger trauen traue treuer traumer träumer tauer trauern export exporte exporteur esport empor empore emporen emporkömmling schlich schliche schlichen gereist~ gereift~ geheizt~ gereiht~ gefassen verpachtung aufgelegt~ trader nervus gekreist~",
+    not_typos="generate generates exporter depressive freue fremde freunde träger trauen traue treuer traumer träumer tauer trauern export exporte exporteur esport empor empore emporen emporkömmling schlich schliche schlichen gereist~ gereift~ geheizt~ gereiht~ gefassen verpachtung aufgelegt~ trader nervus gekreist~",
     intensifiers=("stink", "stock", "tod", "tief", "hoch", "super", "mega", "ultra", "über", "sau", "quietsch", "ober", "hyper", "kreuz", "total", "scheiß"),
     final_negation=True,
 )

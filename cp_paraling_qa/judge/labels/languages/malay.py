@@ -281,5 +281,5 @@ LANGUAGE = Language(
         keriangan teruja~ keterujaan bersemangat~ semangat ketakutan~ menakutkan panik gentar gementar kebimbangan kerisauan khuatir khawatir gelisah kegelisahan terkejut~ terperanjat kehairanan hairan~ tercengang
         kejutan menjijikkan~ kejijikan meluat~ menghina penghinaan mencemuh meremehkan tenang~ ketenangan~ santai~ neutral~ netral~ kecewa~ kekecewaan~ bosan~ kebosanan perempuan~ wanita~ lelaki~ positif~ negatif~
         menjerit berbisik mengejek sarkastik menyindir teragak_agak""",
-    not_typos="terus teruna tenaga tentang tenggang santan bosnia benang berapa barang berani terbang ketakatan menangkis menangani menghias pengharaan kejutkan negatip ketawan kecewakan",
+    not_typos="tenant santa terus teruna tenaga tentang tenggang santan bosnia benang berapa barang berani terbang ketakatan menangkis menangani menghias pengharaan kejutkan negatip ketawan kecewakan",
 )

@@ -275,6 +275,6 @@ LANGUAGE = Language(
     ),
     endings=("o", "a", "os", "as", "ísimo", "ísima", "ísimos", "ísimas", "ito", "ita"),
     often_misspelled="triste tristes tristeza enojad~ enfadad~ furios~ alegre alegría felicidad felices content~ asustad~ aterrad~ aterrorizad~ sorprendid~ sorpresa asquead~ repugnancia frustrad~ frustración emocionad~ entusiasmad~ decepcionad~ decepción aburrid~ aburrimiento neutro neutral tranquil~ calmad~ desprecio positiv~ negativ~ femenin~ masculin~ sarcástic~ ansios~ nervios~ preocupad~ deprimid~ relajad~ desesperad~ impactad~ irritad~ indignad~ satisfech~ enfado cabread~ melancólic~ estresad~ asombrad~",
-    not_typos="context~ convent~ contesta contesto contesté contestas callad~ calzad~ calad~ colmad~ camada contenía contenga ajustad~ alergia alegoría estrenad~ cablead~ rebajad~ relatad~ aferrad~ traste trastes trieste neural neuro context alegro",
+    not_typos="algeria neutron context~ convent~ contesta contesto contesté contestas callad~ calzad~ calad~ colmad~ camada contenía contenga ajustad~ alergia alegoría estrenad~ cablead~ rebajad~ relatad~ aferrad~ traste trastes trieste neural neuro context alegro",
     intensifiers=("super", "mega", "hiper", "ultra", "requete", "archi"),
 )
